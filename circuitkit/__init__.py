@@ -1,0 +1,35 @@
+"""circuitkit: a construction kit for handwritten vision circuits, and one battery of tests for any net.
+
+    import circuitkit as ck
+    from handbuilt import curves
+
+    handbuilt = ck.HandbuiltNet(ck.build(curves.SPEC))
+    stimuli = ck.grid(ck.stimuli.Curve(), angle=ck.turn(36), radius=ck.log(8, 60, 12))
+    responses = ck.tune(handbuilt["curves"], stimuli)      # xarray: angle, radius, unit
+"""
+
+from circuitkit import nets, spec, stimuli, tuning
+from circuitkit.build import build
+from circuitkit.probe import HandbuiltNet, Net, Probe
+from circuitkit.spec_text import from_json, to_json
+from circuitkit.stimuli import grid, log, turn
+from circuitkit.study import study
+from circuitkit.sweep import tune
+
+__all__ = [
+    "HandbuiltNet",
+    "Net",
+    "Probe",
+    "build",
+    "from_json",
+    "grid",
+    "log",
+    "nets",
+    "spec",
+    "stimuli",
+    "study",
+    "to_json",
+    "tune",
+    "tuning",
+    "turn",
+]

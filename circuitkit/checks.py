@@ -1,0 +1,69 @@
+"""The checks that specs and stimuli share: each refuses one kind of number and says what was wanted."""
+
+import math
+from typing import TypeGuard
+
+from circuitkit.errors import CircuitkitError, SpecError
+
+
+def is_plain(value: object) -> TypeGuard[int | float]:
+    """Says whether a value is an ordinary number, not one that JAX is tracing or a placeholder of a tree."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(
+    node: object,
+    field: str,
+    *,
+    part: str | None = None,
+    above: float | None = None,
+    at_least: float | None = None,
+    unit: str = "",
+    error: type[CircuitkitError] = SpecError,
+) -> None:
+    """Checks one field of a frozen dataclass and keeps it as a float.
+
+    Refuses text, NaN, infinity and values out of range; lets numbers that JAX is tracing pass.
+
+    Args:
+        node: The dataclass, while it is being made.
+        field: The field's name.
+        part: What the message calls the dataclass; its class name if left out.
+        above: The value must be greater than this.
+        at_least: The value must not be less than this.
+        unit: The unit, for the message: `pixels`.
+        error: The class to raise.
+    """
+    value = getattr(node, field)
+    part = type(node).__name__ if part is None else part
+    wanted = "a finite number" + (f" of {unit}" if unit else "")
+    if above is not None:
+        wanted += f" above {above:g}"
+    if at_least is not None:
+        wanted += f", at least {at_least:g}"
+    if isinstance(value, str | bytes | bool) or value is None:
+        raise error(f"{part} has {field}={value!r}: wanted {wanted}.")
+    if not is_plain(value):
+        return
+    out_of_range = (above is not None and value <= above) or (at_least is not None and value < at_least)
+    if not math.isfinite(value) or out_of_range:
+        raise error(f"{part} has {field}={value}: wanted {wanted}.")
+    object.__setattr__(node, field, float(value))
+
+
+def whole(part: str, field: str, value: object, *, at_least: int = 1) -> int:
+    """Returns the value; refuses anything but a whole number of at least `at_least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise SpecError(f"{part} has {field}={value!r}: wanted a whole number, at least {at_least}.")
+    return value
+
+
+def odd(part: str, field: str, value: object) -> int:
+    """Returns the value; refuses an even kernel side, which has no centre pixel."""
+    side = whole(part, field, value)
+    if side % 2 == 0:
+        raise SpecError(
+            f"{part} has {field}={side}: an even kernel has no centre pixel, so its members would be "
+            f"shifted copies of each other. Try {side - 1} or {side + 1}."
+        )
+    return side

@@ -1,0 +1,127 @@
+"""How equivariant a circuit is, as numbers, layer by layer.
+
+Two measures. Lattice motions carry pixels onto pixels, so whole maps can be compared and nothing but float32
+rounding should be left. At other angles no image can be turned without interpolation, whose error (3 to 9 %)
+would drown the circuit's own; so the input is a sum of plane waves, which is known exactly when turned, and
+only the unit in the centre is compared.
+
+Every error is ||f(g x) - g f(x)|| / ||f(x)|| over all units and images of a layer, after the nonlinearity.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from circuitkit.geometry import pixel_grid
+from circuitkit.network import Activations, CircuitNetwork
+from circuitkit.symmetry import Motion
+
+
+def lattice_errors(
+    network: CircuitNetwork, images: Float[Array, "image h w channel"], motion: Motion
+) -> dict[str, float]:
+    """Returns each layer's error when images are turned by quarter turns or mirrored.
+
+    Args:
+        network: The circuit.
+        images: Any images; square ones keep their shape, and so need one compile.
+        motion: A turn by a multiple of 90 degrees, mirrored or not.
+    """
+    before, after = _run(network, images), _run(network, motion.of_images(images))
+    return {
+        name: relative_error(after[name], motion.of_maps(before[name], network.circuit[name])) for name in before
+    }
+
+
+def shift_errors(
+    network: CircuitNetwork, images: Float[Array, "image h w channel"], *, down: int, right: int
+) -> dict[str, float]:
+    """Returns each layer's error when images are moved by whole pixels.
+
+    Only positions are compared whose units see nothing but image before and after, so padding does not count.
+    """
+    height, width = images.shape[1] - abs(down), images.shape[2] - abs(right)
+    top, left = max(down, 0), max(right, 0)
+    one = images[:, top : top + height, left : left + width]
+    other = images[:, max(-down, 0) : max(-down, 0) + height, max(-right, 0) : max(-right, 0) + width]
+    one_maps, other_maps = (network(part, padding="VALID") for part in (one, other))
+
+    def overlap(maps: Float[Array, "image _ _ unit"], down: int, right: int) -> Float[Array, "image _ _ unit"]:
+        rows, columns = maps.shape[1] - abs(down), maps.shape[2] - abs(right)
+        return maps[:, max(-down, 0) : max(-down, 0) + rows, max(-right, 0) : max(-right, 0) + columns]
+
+    return {
+        name: relative_error(overlap(one_maps[name], down, right), overlap(other_maps[name], -down, -right))
+        for name in one_maps
+    }
+
+
+def turn_errors(
+    network: CircuitNetwork, turn: float, *, band: float, count: int = 200, seed: int = 0
+) -> dict[str, float]:
+    """Returns each layer's error in the centre unit when the input is turned by any angle that permutes its units.
+
+    Args:
+        network: The circuit.
+        turn: In degrees; a multiple of the families' steps.
+        band: Highest frequency of the plane waves, in cycles per pixel.
+        count: Number of images, each a sum of 40 waves.
+        seed: Of their frequencies, directions, amplitudes and phases.
+
+    Source:
+        The measure of escnn's equivariance checks, with analytic inputs in place of interpolated ones.
+    """
+    # All layers are read in the middle of the image that the widest of them needs.
+    side = max(network.receptive_field(name).size[0] for name in network.needed(None))
+    before, after = (
+        _centres(network, plane_waves(side, angle, band=band, count=count, seed=seed)) for angle in (0.0, turn)
+    )
+    motion, circuit = Motion(turn), network.circuit
+    return {
+        name: relative_error(after[name], before[name][:, np.argsort(motion.of_units(circuit[name]))])
+        for name in network.needed(None)
+    }
+
+
+def plane_waves(
+    size: int, angle: float, *, band: float, count: int, seed: int, waves: int = 40
+) -> Float[Array, "{count} {size} {size} 1"]:
+    """Returns images that are sums of plane waves, turned by an angle without interpolation.
+
+    Args:
+        size: Side, in pixels.
+        angle: Of the turn, in degrees.
+        band: Highest frequency, in cycles per pixel; frequencies fill the disc evenly.
+        count: Number of images.
+        seed: Of frequencies, directions, amplitudes and phases.
+        waves: Number of waves an image.
+    """
+    rng = np.random.default_rng(seed)
+    frequency = band * np.sqrt(rng.uniform(size=(count, waves)))
+    direction = rng.uniform(0, 2 * np.pi, (count, waves)) + np.deg2rad(angle)
+    phase, amplitude = rng.uniform(0, 2 * np.pi, (count, waves)), rng.normal(size=(count, waves))
+    x, y = (np.asarray(part, np.float64) for part in pixel_grid(size))
+    # In float64, so that the turned image is the turned image to the last bit of float32.
+    images = [
+        np.tensordot(a, np.cos(2 * np.pi * (np.multiply.outer(f * np.cos(d), x) + np.multiply.outer(f * np.sin(d), y)) + p), 1)
+        for f, d, p, a in zip(frequency, direction, phase[..., None, None], amplitude, strict=True)
+    ]
+    return jnp.asarray(np.stack(images) / np.sqrt(waves), jnp.float32)[..., None]
+
+
+def relative_error(found: Float[Array, "..."], wanted: Float[Array, "..."]) -> float:
+    """Returns ||found - wanted|| / ||wanted||."""
+    found, wanted = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
+    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+
+
+@nnx.jit
+def _run(network: CircuitNetwork, images: Float[Array, "image h w channel"]) -> Activations:
+    return network(images)
+
+
+@nnx.jit
+def _centres(network: CircuitNetwork, images: Float[Array, "image h w channel"]) -> dict[str, Float[Array, "image unit"]]:
+    maps = network(images, padding="VALID")
+    return {name: maps[name][:, maps[name].shape[1] // 2, maps[name].shape[2] // 2] for name in maps}

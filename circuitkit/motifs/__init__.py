@@ -1,0 +1,1 @@
+"""Weight patterns, one a file, each with its derivation on top."""

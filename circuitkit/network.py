@@ -1,0 +1,202 @@
+"""Circuits as Flax NNX modules: convolutions whose weights were set by hand, all activations by name.
+
+Nothing is drawn here; `build` hands the kernels in, and each is checked at the door. There are no biases:
+responses scale with the image's contrast, and grey, the value 0, excites nothing.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from circuitkit.errors import ImageError, KernelError, unknown_name
+from circuitkit.kernels import IMAGE, Kernels, Layout
+from circuitkit.receptive_field import ReceptiveField
+from circuitkit.spec import Circuit
+
+Padding = Literal["SAME", "VALID"]
+Maps = Float[Array, "image h w unit"]
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass(frozen=True)
+class Activations(Mapping[str, Maps]):
+    """What every unit did: `activations["curves"]` is a layer, `activations["curves@45"]` one unit.
+
+    A mapping from layer names to arrays (image, row, column, unit), in the order computed.
+    """
+
+    layers: dict[str, Maps]
+    circuit: Circuit
+
+    def __getitem__(self, name: str) -> Float[Array, "image h w *unit"]:
+        if name in self.layers:
+            return self.layers[name]
+        names = {unit: (f.name, i) for f in self.circuit.families for i, unit in enumerate(f.unit_names)}
+        if name not in names:
+            raise unknown_name("layer or unit", name, [*self.layers, *names], owner=f"circuit {self.circuit.name!r}")
+        layer, index = names[name]
+        return self.layers[layer][..., index]
+
+    def __iter__(self) -> Iterator[str]:
+        # JAX sorts the keys of a dict; the spec has the order.
+        return iter([family.name for family in self.circuit.families if family.name in self.layers])
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def tree_flatten(self) -> tuple[tuple[dict[str, Maps]], Circuit]:
+        """Returns the arrays as children and the spec as structure."""
+        return (self.layers,), self.circuit
+
+    @classmethod
+    def tree_unflatten(cls, circuit: Circuit, children: tuple[dict[str, Maps]]) -> "Activations":
+        """Returns the mapping again."""
+        return cls(children[0], circuit)
+
+
+class HandsetConv(nnx.Module):
+    """A convolution with a kernel set by hand, then ReLU. No bias, stride 1.
+
+    Raises:
+        KernelError: If the kernel is not the shape that the layout promises, or holds NaN or infinity.
+    """
+
+    def __init__(self, kernel: Float[Array, "..."], layout: Layout, *, name: str) -> None:
+        if kernel.shape != layout.shape:
+            raise KernelError(
+                f"layer {name!r} got a kernel of shape {kernel.shape}, but its spec promises {layout.shape} "
+                "(height, width, in, out). Draw it with kernels.draw, or transpose it."
+            )
+        if not isinstance(kernel, jax.core.Tracer) and not np.isfinite(np.asarray(kernel)).all():
+            count = int((~np.isfinite(np.asarray(kernel))).sum())
+            raise KernelError(
+                f"layer {name!r} got a kernel with {count} entries that are NaN or infinite: wanted finite weights. "
+                "Check the numbers that it was drawn from."
+            )
+        self.kernel = nnx.Param(kernel)
+        self.layout = layout
+
+    def __call__(self, inputs: Float[Array, "image h w source"], *, padding: Padding) -> Maps:
+        """Returns the rectified responses."""
+        return nnx.relu(
+            jax.lax.conv_general_dilated(
+                inputs,
+                self.kernel[...],
+                window_strides=(1, 1),
+                padding=padding,
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                precision=jax.lax.Precision.HIGHEST,
+            )
+        )
+
+
+class CircuitNetwork(nnx.Module):
+    """A circuit that runs.
+
+    Attributes:
+        circuit: The spec that it was built from.
+        layers: One convolution for each family, by name, in order.
+    """
+
+    def __init__(self, circuit: Circuit, kernels: Kernels, layouts: dict[str, Layout]) -> None:
+        for name in kernels:
+            if name not in layouts:
+                raise unknown_name("family", name, layouts, owner=f"circuit {circuit.name!r}")
+        if missing := [name for name in layouts if name not in kernels]:
+            raise KernelError(f"circuit {circuit.name!r} got no kernel for {', '.join(missing)}: wanted one a family.")
+        self.circuit = circuit
+        self.layers = nnx.Dict({name: HandsetConv(kernels[name], layouts[name], name=name) for name in layouts})
+
+    def __call__(
+        self, images: Float[Array, "image h w channel"], *, padding: Padding = "SAME", upto: str | None = None
+    ) -> Activations:
+        """Runs the circuit on images.
+
+        Args:
+            images: Grey (1 channel) or RGB (3 channels, averaged); the value 0 is the background grey.
+            padding: `SAME` pads with grey and keeps the image's size; `VALID` keeps only units that see
+                nothing but image.
+            upto: The last layer wanted. Later ones are left out.
+
+        Returns:
+            Activations of every layer computed, each (image, row, column, unit).
+
+        Raises:
+            ImageError: If the images have the wrong rank, channel count or size, or hold NaN or infinity.
+        """
+        activations = {IMAGE: to_grey(images)}
+        for name in self.needed(upto):
+            conv = self.layers[name]
+            inputs = _aligned([activations[source] for source in conv.layout.sources])
+            if min(inputs.shape[1:3]) < (conv.layout.shape[0] if padding == "VALID" else 1):
+                side = self.receptive_field(name).size[0]
+                raise ImageError(
+                    f"images of {images.shape[1]}x{images.shape[2]} pixels are too small for layer {name!r}, whose "
+                    f"units see {side}x{side}. Give larger images, or padding='SAME'."
+                )
+            activations[name] = conv(inputs, padding=padding)
+        del activations[IMAGE]
+        return Activations(activations, self.circuit)
+
+    def needed(self, upto: str | None) -> tuple[str, ...]:
+        """Returns the layers that must run, in order, for one layer to be known."""
+        names = [family.name for family in self.circuit.families]
+        if upto is None:
+            return tuple(names)
+        if upto not in names:
+            raise unknown_name("layer", upto, names, owner=f"circuit {self.circuit.name!r}")
+        wanted = {upto}
+        for name in reversed(names):
+            if name in wanted:
+                wanted.update(self.layers[name].layout.sources)
+        return tuple(name for name in names if name in wanted)
+
+    def receptive_field(self, layer: str) -> ReceptiveField:
+        """Returns what a unit of a layer sees, padding `SAME`."""
+        if layer not in self.layers:
+            raise unknown_name("layer", layer, self.layers, owner=f"circuit {self.circuit.name!r}")
+        side = self.layers[layer].layout.shape[0]
+        fields = [
+            self.receptive_field(source) if source != IMAGE else ReceptiveField()
+            for source in self.layers[layer].layout.sources
+        ]
+        field = fields[0]
+        for other in fields[1:]:
+            field = field.merged(other)
+        return field.through(kernel=(side, side), pad=(side // 2, side // 2))
+
+
+def to_grey(images: Float[Array, "image h w channel"]) -> Float[Array, "image h w 1"]:
+    """Returns grey images: as they are, or the mean over red, green and blue.
+
+    Raises:
+        ImageError: If the images have the wrong rank or channel count, or hold NaN or infinity.
+    """
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ImageError(
+            f"got images of shape {images.shape}: wanted (image, height, width, channel) with 1 channel (grey) or 3 "
+            "(RGB). Add axes with images[None, :, :, None], or move the channels last."
+        )
+    if not isinstance(images, jax.core.Tracer) and not np.isfinite(np.asarray(images)).all():
+        bad = np.unique(np.argwhere(~np.isfinite(np.asarray(images)))[:, 0])
+        raise ImageError(
+            f"{len(bad)} of {len(images)} images hold NaN or infinity (the first is image {bad[0]}): "
+            "wanted finite values, 0 for the background grey."
+        )
+    return jnp.mean(images, axis=-1, keepdims=True)
+
+
+def _aligned(maps: list[Float[Array, "image _ _ _"]]) -> Float[Array, "image h w source"]:
+    """Puts maps side by side; with padding VALID deeper ones are smaller, and the others are cut to fit."""
+    height, width = (min(m.shape[axis] for m in maps) for axis in (1, 2))
+    cut = []
+    for m in maps:
+        top, left = (m.shape[1] - height) // 2, (m.shape[2] - width) // 2
+        cut.append(m[:, top : top + height, left : left + width])
+    return jnp.concatenate(cut, axis=-1)

@@ -1,0 +1,231 @@
+"""Probes: some units of one layer of a net, handbuilt or trained. A test cannot tell which it has.
+
+A *net* is anything that gives the maps of a layer for a batch of images, and says what a unit sees. A *probe*
+is what one wants to know of it: all units of a layer, some of them, or directions in the layer's space (a
+feature is a direction; a channel is the special case of a coordinate axis).
+
+    net["curves"]                    all units of a layer
+    net["curves", "curves@45"]       one unit, by name; or several: net["fire5", [130, 141]]
+    net["fire5"].along(vector)       a direction
+
+Source for directions: Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020), Claim 1.
+"""
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from circuitkit.errors import ImageError, UnknownNameError, unknown_name
+from circuitkit.network import CircuitNetwork, to_grey
+from circuitkit.receptive_field import ReceptiveField
+
+Images = Float[Array, "image h w channel"]
+Maps = Float[Array, "image h w unit"]
+UnitKey = int | str | Sequence[int | str]
+
+
+class Net(ABC):
+    """What a probe needs of a net. Images have values -1 to 1, 0 the mid grey, whatever the net was trained on.
+
+    Attributes:
+        name: What reports call it.
+    """
+
+    name: str
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that can be probed, in order."""
+
+    @abstractmethod
+    def unit_names(self, layer: str) -> tuple[str, ...]:
+        """Names of a layer's units."""
+
+    @abstractmethod
+    def receptive_field(self, layer: str) -> ReceptiveField:
+        """What a unit of a layer sees."""
+
+    @abstractmethod
+    def maps(self, images: Images, layer: str) -> Maps:
+        """Runs images through the net up to a layer. Pure: it may be traced."""
+
+    def weights(self, layer: str) -> tuple[str, Float[Array, "h w source unit"]] | None:
+        """Returns what feeds a layer and the HWIO kernel that reads it, or None where there is no single one."""
+        del layer
+        return None
+
+    def __getitem__(self, key: str | tuple[str, UnitKey]) -> "Probe":
+        layer, units = key if isinstance(key, tuple) else (key, None)
+        if layer not in self.layers:
+            raise unknown_name("layer", layer, self.layers, owner=f"net {self.name!r}")
+        names = self.unit_names(layer)
+        if units is None:
+            return Probe(self, layer, names)
+        wanted = [units] if isinstance(units, int | str) else list(units)
+        indices = [_index(unit, names, owner=f"layer {layer!r} of net {self.name!r}") for unit in wanted]
+        selected = np.zeros((len(indices), len(names)), np.float32)
+        selected[np.arange(len(indices)), indices] = 1
+        return Probe(self, layer, tuple(names[index] for index in indices), selected)
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """Where a read-out is taken.
+
+    Attributes:
+        height: Of the images, in pixels.
+        width: Of the images, in pixels.
+        unit: Row and column, in the layer's map, of the unit that is read.
+        anchor: Row and column, in pixel indices, of the centre of that unit's receptive field: where the
+            anchor of a stimulus belongs.
+    """
+
+    height: int
+    width: int
+    unit: tuple[int, int]
+    anchor: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Probe:
+    """Some units, or directions, of one layer.
+
+    Attributes:
+        net: The net.
+        layer: Name of the layer.
+        unit_names: What the responses are called.
+        directions: One row a unit, over the channels of the layer; None reads the channels themselves.
+    """
+
+    net: Net
+    layer: str
+    unit_names: tuple[str, ...]
+    directions: Float[np.ndarray, "unit channel"] | None = None
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        """What a unit sees."""
+        return self.net.receptive_field(self.layer)
+
+    def maps(self, images: Images) -> Maps:
+        """Returns the response of every unit at every position. Pure: it may be traced."""
+        maps = self.net.maps(images, self.layer)
+        if self.directions is None:
+            return maps
+        return jnp.einsum("nhwc,uc->nhwu", maps, self.directions, precision="highest")
+
+    def along(self, *vectors: Sequence[float] | Float[np.ndarray, " channel"], names: Sequence[str] = ()) -> "Probe":
+        """Returns a probe of directions: the inner product of the layer's activations with unit vectors.
+
+        Args:
+            *vectors: One number a channel each; scaled to length 1.
+            names: What to call them; `layer:direction0` and so on if left out.
+
+        Raises:
+            ImageError: If a vector has the wrong length, is zero, or holds NaN.
+        """
+        channels = len(self.net.unit_names(self.layer))
+        rows = []
+        for vector in vectors:
+            row = np.asarray(vector, np.float32)
+            size = float(np.linalg.norm(row)) if row.shape == (channels,) else math.nan
+            if not (math.isfinite(size) and size > 0):
+                raise ImageError(
+                    f"a direction in layer {self.layer!r} of net {self.net.name!r} has shape {row.shape} and length "
+                    f"{size:g}: wanted {channels} finite numbers, not all zero."
+                )
+            rows.append(row / size)
+        if names and len(names) != len(rows):
+            raise ImageError(f"got {len(names)} names for {len(rows)} directions: wanted one each, or none.")
+        called = tuple(names) or tuple(f"{self.layer}:direction{index}" for index in range(len(rows)))
+        return Probe(self.net, self.layer, called, np.stack(rows))
+
+    def site(self) -> Site:
+        """Returns the smallest image that holds the receptive field of a unit, and where that unit is.
+
+        Such an image determines the unit as well as a larger one does: whatever the unit reads lies inside it,
+        so no padding is seen.
+        """
+        field = self.receptive_field
+        spans = [
+            _smallest(size, stride, first)
+            for size, stride, first in zip(field.size, field.stride, field.first, strict=True)
+        ]
+        (height, row), (width, column) = spans
+        site = Site(height, width, (row, column), field.centre(row, column))
+        self._check(site)
+        return site
+
+    def site_in(self, height: int, width: int) -> Site:
+        """Returns the unit nearest to the centre of an image of a given size, and where it looks."""
+        field = self.receptive_field
+        unit = tuple(
+            round(((side - 1) / 2 - first) / stride)
+            for side, first, stride in zip((height, width), field.first, field.stride, strict=True)
+        )
+        site = Site(height, width, (unit[0], unit[1]), field.centre(unit[0], unit[1]))
+        self._check(site)
+        return site
+
+    def _check(self, site: Site) -> None:
+        shape = jax.eval_shape(self.maps, jax.ShapeDtypeStruct((1, site.height, site.width, 1), jnp.float32)).shape
+        if not all(0 <= index < side for index, side in zip(site.unit, shape[1:3], strict=True)):
+            raise ImageError(
+                f"layer {self.layer!r} of net {self.net.name!r} has {shape[1]}x{shape[2]} units on images of "
+                f"{site.height}x{site.width} pixels, so there is no unit {site.unit}. Give larger images."
+            )
+
+
+def _smallest(size: int, stride: int, first: float) -> tuple[int, int]:
+    """Returns the smallest side that holds the field of a unit along one axis, and that unit's index."""
+    reach = (size - 1) / 2
+    index = max(0, math.ceil((reach - first) / stride))
+    return math.ceil(first + stride * index + reach) + 1, index
+
+
+def _index(unit: int | str, names: tuple[str, ...], *, owner: str) -> int:
+    if isinstance(unit, int):
+        if not 0 <= unit < len(names):
+            raise UnknownNameError(f"{owner} has no unit {unit}: it has {len(names)} units, counted from 0.")
+        return unit
+    if unit not in names:
+        raise unknown_name("unit", unit, names, owner=owner)
+    return names.index(unit)
+
+
+class HandbuiltNet(Net):
+    """A circuit as a net to be probed. Only units that see nothing but image are given: no padding is used."""
+
+    def __init__(self, network: CircuitNetwork) -> None:
+        self.network = network
+        self.name = network.circuit.name
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the families, in order."""
+        return self.network.needed(None)
+
+    def unit_names(self, layer: str) -> tuple[str, ...]:
+        """Names of a family's members: `curves@45`."""
+        return self.network.circuit[layer].unit_names
+
+    def receptive_field(self, layer: str) -> ReceptiveField:
+        """What a unit sees; without padding, unit (0, 0) sees the corner of the image."""
+        size = self.network.receptive_field(layer).size
+        return ReceptiveField(size=size, first=((size[0] - 1) / 2, (size[1] - 1) / 2))
+
+    def maps(self, images: Images, layer: str) -> Maps:
+        """Runs images (grey or RGB) through the circuit up to a layer."""
+        return self.network(to_grey(images), padding="VALID", upto=layer)[layer]
+
+    def weights(self, layer: str) -> tuple[str, Float[Array, "h w source unit"]] | None:
+        """Returns the source of a family and its kernel, or None where a family reads several."""
+        conv = self.network.layers[layer]
+        return (conv.layout.sources[0], conv.kernel[...]) if len(conv.layout.sources) == 1 else None

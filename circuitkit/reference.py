@@ -1,0 +1,180 @@
+"""The same spec read slowly: NumPy, float64, plain loops. The oracle that the network is checked against.
+
+It shares no drawing code with `kernels`, `motifs` or `shapes`: every formula is written again from the
+documentation of the spec, one weight at a time, with complex numbers in place of coordinates. A mistake has
+to be made twice, in two ways, to go unnoticed.
+"""
+
+import cmath
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Inhibition, Line, OppositeArc, Tile, Union
+
+Image = Float[np.ndarray, "h w"]
+Maps = Float[np.ndarray, "unit h w"]
+
+
+def respond(circuit: Circuit, image: Image, sizes: dict[str, int]) -> dict[str, Maps]:
+    """Returns the response of every unit at every pixel, padding with 0.
+
+    Args:
+        circuit: The spec.
+        image: Grey values.
+        sizes: Side of each family's kernels: how far the templates are followed before they are cut.
+    """
+    responses: dict[str, Maps] = {}
+    for family in circuit.families:
+        reach = sizes[family.name] // 2
+        units = []
+        for angle in family.unit_angles:
+            total = np.zeros_like(image, dtype=np.float64)
+            if isinstance(family.looks_for, Gabor):
+                total += _correlate(image, gabor_weights(family.looks_for, angle, reach))
+            for source in family.source_names:
+                for other, response in zip(circuit[source].unit_angles, responses[source], strict=True):
+                    if isinstance(family.looks_for, Union):
+                        sources = [circuit[name] for name in family.source_names]
+                        total += union_weight(angle, other, sources) * response
+                    for tile in family.tiles:
+                        if source in tile.source_names:
+                            sources = [circuit[name] for name in tile.source_names]
+                            weights = tile_weights(tile, circuit[source], sources, family, angle, other, reach)
+                            total += _correlate(response, weights)
+            units.append(np.maximum(total, 0.0))
+        responses[family.name] = np.stack(units)
+    return responses
+
+
+def gabor_weights(gabor: Gabor, angle: float, reach: int) -> Image:
+    """Returns the weights of one Gabor, row 0 on top."""
+
+    def window(z: complex) -> float:
+        return math.exp(-(abs(z) ** 2) / (2 * gabor.sigma**2))
+
+    def wave(z: complex, towards: float) -> float:
+        along = (z * cmath.rect(1, -math.radians(towards))).real
+        return window(z) * math.cos(2 * math.pi * along / gabor.wavelength - math.radians(gabor.phase))
+
+    def without_mean(towards: float) -> dict[complex, float]:
+        offsets = _offsets(reach)
+        mean = sum(wave(z, towards) for z in offsets) / sum(window(z) for z in offsets)
+        return {z: wave(z, towards) - mean * window(z) for z in offsets}
+
+    scale = sum(abs(weight) for weight in without_mean(0.0).values())
+    weights = without_mean(angle)
+    return np.array([weights[z] / scale for z in _offsets(reach)]).reshape(2 * reach + 1, -1)
+
+
+def union_weight(angle: float, other: float, sources: list[Family]) -> float:
+    """Returns the weight from the Gabor at `other` to the union at `angle`: its share, if it stands on the same path."""
+    united = sum(_on_path(tangent, angle) for family in sources for tangent in map(_gabor_tangent, family.unit_angles))
+    return _on_path(_gabor_tangent(other), angle) / united
+
+
+def tile_weights(
+    tile: Tile, source: Family, sources: list[Family], family: Family, angle: float, other: float, reach: int
+) -> Image:
+    """Returns the weights from the source unit at `other` to the unit at `angle`, row 0 on top."""
+    weights = np.zeros(len(_offsets(reach)))
+    terms: list[Inhibition | None] = [None, *tile.minus]
+    for term in terms:
+        strength = 1.0 if term is None else -term.strength
+        # The scale is the whole pattern of the first member, over all sources.
+        first = family.unit_angles[0]
+        whole = sum(
+            _pattern(term, tile, _relative(z, first), _tangent(kind, unit) - first, kind)
+            for kind in sources
+            for unit in kind.unit_angles
+            for z in _offsets(reach)
+        )
+        direction = _tangent(source, other) - angle
+        pattern = [_pattern(term, tile, _relative(z, angle), direction, source) for z in _offsets(reach)]
+        weights += strength * np.array(pattern) / whole
+    return weights.reshape(2 * reach + 1, -1)
+
+
+def _pattern(term: Inhibition | None, tile: Tile, z: complex, direction: float, source: Family) -> float:
+    """Returns how much a source at z that runs along `direction` counts, in the unit's own pose."""
+    match term:
+        case None:
+            return _excitation(tile, z, direction, source, 0.0)
+        case Crossing():
+            distance, along, tangent = _follow(tile.along, z)
+            near = _near(distance, along, tile.along.length, tile.spread)
+            return near * math.sin(math.radians(direction - tangent)) ** 2
+        case OppositeArc():
+            return _excitation(tile, -z, direction + 180.0, source, 0.0)
+        case Flank(distance=apart):
+            return sum(_excitation(tile, z, direction, source, side * apart) for side in (-1, 1))
+
+
+def _excitation(tile: Tile, z: complex, direction: float, source: Family, offset: float) -> float:
+    distance, along, tangent = _follow(tile.along, z)
+    period = 180.0 if isinstance(source.looks_for, Gabor) else source.turn
+    # A von Mises bell, written with sin^2: 1 - cos(t) = 2 sin(t / 2)^2.
+    half = math.pi * (direction - tangent) / period
+    spread = math.radians(tile.tolerance) * 360.0 / period
+    return _near(distance - offset, along, tile.along.length, tile.spread) * math.exp(-2 * (math.sin(half) / spread) ** 2)
+
+
+def _near(distance: float, along: float, length: float, spread: float) -> float:
+    blurred = math.sqrt(2) * spread
+    inside = math.erfc((along - length / 2) / blurred) - math.erfc((along + length / 2) / blurred)
+    return math.exp(-((distance / spread) ** 2) / 2) * inside / 2
+
+
+def _follow(shape: object, z: complex) -> tuple[float, float, float]:
+    """Returns distance from the path, arc length along it, and its tangent in degrees, nearest to z."""
+    match shape:
+        case Line():
+            return z.imag, z.real, 0.0
+        case Arc(radius=radius):
+            spoke = z + radius  # from the centre of curvature
+            # Every direction is nearest to the centre itself; by convention, the apex is.
+            around = cmath.phase(spoke) if abs(spoke) > 1e-5 * radius else 0.0
+            return abs(spoke) - radius, radius * around, 90.0 + math.degrees(around)
+        case _:
+            raise TypeError(f"the reference does not know the shape {type(shape).__name__}: write its formula here.")
+
+
+def _tangent(family: Family, angle: float) -> float:
+    match family.looks_for:
+        case Gabor():
+            return _gabor_tangent(angle)
+        case Union():
+            return angle
+        case _:
+            return angle + {Line: 0.0, Arc: 90.0}[type(family.tiles[0].along)]
+
+
+def _gabor_tangent(angle: float) -> float:
+    return angle - 90.0
+
+
+def _on_path(tangent: float, angle: float) -> bool:
+    return abs((tangent - angle + 90.0) % 180.0 - 90.0) < 1e-6
+
+
+def _relative(z: complex, angle: float) -> complex:
+    return z * cmath.rect(1, -math.radians(angle))
+
+
+def _offsets(reach: int) -> list[complex]:
+    """Returns the offsets that a kernel covers, row by row from the top left, y up."""
+    steps = range(-reach, reach + 1)
+    return [complex(x, -row) for row in steps for x in steps]
+
+
+def _correlate(image: Image, weights: Image) -> Image:
+    """Returns at each pixel the sum of the weights times the pixels under them; 0 outside the image."""
+    reach = weights.shape[0] // 2
+    padded = np.pad(image.astype(np.float64), reach)
+    height, width = image.shape
+    total = np.zeros((height, width))
+    for row in range(weights.shape[0]):
+        for column in range(weights.shape[1]):
+            total += weights[row, column] * padded[row : row + height, column : column + width]
+    return total

@@ -1,0 +1,77 @@
+"""Specs as JSON text, and back: every class by name, every field by name, nothing evaluated.
+
+The text is meant to be read and edited by hand. Unknown classes, missing and misspelt fields are refused
+with the place where they stand.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+from circuitkit import spec
+from circuitkit.errors import SpecError, unknown_name
+from circuitkit.spec import Circuit
+
+FORMAT = "circuitkit spec 1"
+
+_CLASSES: dict[str, type] = {name: getattr(spec, name) for name in spec.__all__ if isinstance(getattr(spec, name), type)}
+
+
+def to_json(circuit: Circuit) -> str:
+    """Returns the spec as JSON text."""
+    return json.dumps({"format": FORMAT, **_encode(circuit)}, indent=2) + "\n"
+
+
+def from_json(text: str) -> Circuit:
+    """Returns the spec that `to_json` wrote, or that someone wrote by hand.
+
+    Raises:
+        SpecError: If the text is no JSON, no circuitkit spec, or a spec that cannot be built.
+        UnknownNameError: If a class or field is misspelt.
+    """
+    try:
+        # JSON has no NaN, but Python's reader lets it in; a spec must not hold one.
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise SpecError(f"this is no JSON (line {error.lineno}, column {error.colno}: {error.msg}).") from None
+    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+        raise SpecError(f"this JSON is no circuit: wanted an object with \"format\": \"{FORMAT}\".")
+    circuit = _decode(data, "circuit")
+    if not isinstance(circuit, Circuit):
+        raise SpecError(f"this JSON describes a {type(circuit).__name__}, not a Circuit.")
+    return circuit
+
+
+def _refuse_constant(name: str) -> float:
+    raise SpecError(f"the text holds {name}: wanted finite numbers only.")
+
+
+def _encode(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"class": type(value).__name__, **fields}
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return float(value)  # an array of no dimensions, as fitting leaves them
+
+
+def _decode(value: Any, place: str) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(item, f"{place}[{index}]") for index, item in enumerate(value))
+    if not isinstance(value, dict):
+        return value
+    name = value.get("class")
+    if name not in _CLASSES:
+        raise unknown_name("class", name, _CLASSES, owner=f"{place} of this spec")
+    cls = _CLASSES[name]
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    given = {key: item for key, item in value.items() if key != "class"}
+    for key in given:
+        if key not in fields:
+            raise unknown_name("field", key, fields, owner=f"{name} at {place}")
+    try:
+        return cls(**{key: _decode(item, f"{place}.{key}") for key, item in given.items()})
+    except TypeError as error:
+        raise SpecError(f"{name} at {place} cannot be made: {error}.") from None

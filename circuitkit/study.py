@@ -1,0 +1,118 @@
+"""One circuit studied: its tuning, what each inhibition is for, and the same tests on a trained net beside it.
+
+This is the main job of the library as a function: no files, no printing. `viz.report` writes what it returns.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import xarray as xr
+
+from circuitkit import tuning
+from circuitkit.build import build
+from circuitkit.network import CircuitNetwork
+from circuitkit.probe import HandbuiltNet, Net, Probe
+from circuitkit.spec import Circuit, Crossing, Flank, OppositeArc
+from circuitkit.stimuli import Curve, Grid, grid, log, turn
+from circuitkit.sweep import tune
+
+DISTILL_RADII = (12.0, 290.0)
+"""Range of radii of Distill's synthetic curves, in pixels."""
+
+ANGLES, RADII = 72, 20
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being measured, the number of stimuli done, and the number of all."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """One layer under test.
+
+    Attributes:
+        title: What figures call it.
+        probe: Its units.
+        responses: (angle, radius, polarity, unit); an infinite radius is a straight line.
+        summary: Every number about every unit; see `tuning.summary`.
+    """
+
+    title: str
+    probe: Probe
+    responses: xr.DataArray
+    summary: xr.Dataset
+
+    def ranked(self) -> list[str]:
+        """Returns the unit names, the most curve-like first."""
+        return [str(name) for name in self.summary.sortby("curve_score", ascending=False).unit.values]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """What was found.
+
+    Attributes:
+        network: The handbuilt network, with its spec.
+        handbuilt: The family under test.
+        without: The same family with one kind of inhibition left out of the whole spec, by its name.
+        trained: The layer of a trained net beside it, if one was given.
+    """
+
+    network: CircuitNetwork
+    handbuilt: Subject
+    without: dict[str, Subject]
+    trained: Subject | None = None
+
+    @property
+    def circuit(self) -> Circuit:
+        """The spec."""
+        return self.network.circuit
+
+
+def study(
+    circuit: Circuit,
+    *,
+    net: Net | None = None,
+    layer: str | None = None,
+    angles: int = ANGLES,
+    radii: int = RADII,
+    progress: Progress | None = None,
+) -> Study:
+    """Measures the last family of a circuit, and a layer of a trained net if one is given.
+
+    Args:
+        circuit: The spec.
+        net: A trained net to measure beside it.
+        layer: The layer of `net`.
+        angles: Number of stimulus angles over the full turn.
+        radii: Number of radii, 12 to 290 pixels on a log scale (plus the straight line).
+        progress: Called after every chunk.
+
+    Returns:
+        The study: responses, summaries and the network.
+    """
+    trained = None if net is None or layer is None else net[layer]  # an unknown layer is refused before any work
+    network = build(circuit)
+    family = circuit.families[-1].name
+    stimuli = grid(Curve(), angle=turn(angles), radius=(*log(*DISTILL_RADII, radii), math.inf), polarity=(1, -1))
+    fewer = grid(Curve(), angle=turn(angles), radius=(*log(*DISTILL_RADII, max(2, radii // 3)), math.inf), polarity=(1,))
+
+    def measure(title: str, probe: Probe, stimuli: Grid) -> Subject:
+        def report(done: int, total: int) -> None:
+            if progress is not None:
+                progress(title, done, total)
+
+        responses = tune(probe, stimuli, progress=report)
+        summary = tuning.summary(responses)
+        return Subject(title, probe, responses, summary)
+
+    handbuilt = measure(f"{family}, handbuilt", HandbuiltNet(network)[family], stimuli)
+    kinds = [kind for kind in (Crossing, OppositeArc, Flank) if circuit.without(kind).families != circuit.families]
+    without = {
+        kind.__name__: measure(
+            f"{family} without {kind.__name__}", HandbuiltNet(build(circuit.without(kind)))[family], fewer
+        )
+        for kind in kinds
+    }
+    found = None if trained is None else measure(f"{trained.net.name} {trained.layer}", trained, stimuli)
+    return Study(network, handbuilt, without, found)

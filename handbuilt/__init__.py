@@ -1,0 +1,1 @@
+"""Circuits written by hand, one a file: its SPEC, its story, its source."""
