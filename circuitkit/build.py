@@ -22,6 +22,8 @@ def build(circuit: Circuit, *, kernels: Kernels | None = None) -> CircuitNetwork
         KernelError: If a kernel has the wrong shape, holds NaN, or is missing.
         UnknownNameError: If a kernel belongs to no family.
     """
+    # Fitting leaves arrays in a spec; the network keeps its spec as structure, which holds plain numbers only.
+    circuit = jax.tree.map(float, circuit)
     layouts = lay_out(circuit)
     if kernels is None:
         kernels = _draw(circuit, tuple(layouts.items()))

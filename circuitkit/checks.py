@@ -46,9 +46,16 @@ def number(
     if not is_plain(value):
         return
     out_of_range = (above is not None and value <= above) or (at_least is not None and value < at_least)
-    if not math.isfinite(value) or out_of_range:
+    if not _fits_a_float(value) or out_of_range:
         raise error(f"{part} has {field}={value}: wanted {wanted}.")
     object.__setattr__(node, field, float(value))
+
+
+def _fits_a_float(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def whole(part: str, field: str, value: object, *, at_least: int = 1) -> int:

@@ -10,12 +10,43 @@ Every error is ||f(g x) - g f(x)|| / ||f(x)|| over all units and images of a lay
 
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from flax import nnx
 from jaxtyping import Array, Float
 
+from circuitkit.errors import ImageError
 from circuitkit.geometry import pixel_grid
 from circuitkit.network import Activations, CircuitNetwork
 from circuitkit.symmetry import Motion
+
+
+def measure(network: CircuitNetwork, *, count: int = 40, seed: int = 0) -> xr.DataArray:
+    """Returns the error of every layer under every kind of motion, as an array over `layer` and `motion`.
+
+    Args:
+        network: The circuit.
+        count: Number of images.
+        seed: Of the images.
+    """
+    circuit = network.circuit
+    side = max(network.receptive_field(name).size[0] for name in network.needed(None)) + 11
+    images = plane_waves(side, 0.0, band=0.25, count=2, seed=seed)
+    step = 360 / circuit.order
+    columns = {
+        "quarter turn": lattice_errors(network, images, Motion(90)),
+        "mirror": lattice_errors(network, images, Motion(0, mirror=True)),
+        "shift by (2, 3) pixels": shift_errors(network, images, down=2, right=3),
+    }
+    for band in (0.125, 0.25):
+        name = f"turn by {step:g}°, up to {band:g} cycles a pixel"
+        columns[name] = turn_errors(network, step, band=band, count=count, seed=seed)
+    layers = list(network.needed(None))
+    return xr.DataArray(
+        [[errors[layer] for errors in columns.values()] for layer in layers],
+        dims=["layer", "motion"],
+        coords={"layer": layers, "motion": list(columns)},
+        name="relative_error",
+    )
 
 
 def lattice_errors(
@@ -103,17 +134,23 @@ def plane_waves(
     phase, amplitude = rng.uniform(0, 2 * np.pi, (count, waves)), rng.normal(size=(count, waves))
     x, y = (np.asarray(part, np.float64) for part in pixel_grid(size))
     # In float64, so that the turned image is the turned image to the last bit of float32.
-    images = [
-        np.tensordot(a, np.cos(2 * np.pi * (np.multiply.outer(f * np.cos(d), x) + np.multiply.outer(f * np.sin(d), y)) + p), 1)
-        for f, d, p, a in zip(frequency, direction, phase[..., None, None], amplitude, strict=True)
-    ]
+    images = []
+    for f, d, p, a in zip(frequency, direction, phase, amplitude, strict=True):
+        cycles = np.multiply.outer(f * np.cos(d), x) + np.multiply.outer(f * np.sin(d), y)
+        images.append(np.tensordot(a, np.cos(2 * np.pi * cycles + p[:, None, None]), 1))
     return jnp.asarray(np.stack(images) / np.sqrt(waves), jnp.float32)[..., None]
 
 
 def relative_error(found: Float[Array, "..."], wanted: Float[Array, "..."]) -> float:
-    """Returns ||found - wanted|| / ||wanted||."""
-    found, wanted = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
-    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+    """Returns ||found - wanted|| / ||wanted||.
+
+    Raises:
+        ImageError: If `wanted` is 0 throughout: two silent nets agree whatever they would do.
+    """
+    expected = np.asarray(wanted, np.float64)
+    if not expected.any():
+        raise ImageError("there is nothing to compare: every response is 0. Give images to which the layer responds.")
+    return float(np.linalg.norm(np.asarray(found, np.float64) - expected) / np.linalg.norm(expected))
 
 
 @nnx.jit
@@ -122,6 +159,8 @@ def _run(network: CircuitNetwork, images: Float[Array, "image h w channel"]) -> 
 
 
 @nnx.jit
-def _centres(network: CircuitNetwork, images: Float[Array, "image h w channel"]) -> dict[str, Float[Array, "image unit"]]:
+def _centres(
+    network: CircuitNetwork, images: Float[Array, "image h w channel"]
+) -> dict[str, Float[Array, "image unit"]]:
     maps = network(images, padding="VALID")
     return {name: maps[name][:, maps[name].shape[1] // 2, maps[name].shape[2] // 2] for name in maps}

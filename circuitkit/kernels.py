@@ -96,8 +96,8 @@ def draw(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> Kernels:
         match family.looks_for:
             case Gabor() as gabor:
                 kernels[family.name] = draw_gabors(family, gabor, layout.shape[0])
-            case Union(sources):
-                kernels[family.name] = draw_union(family, [circuit[name] for name in sources])
+            case Union(source_names=names):
+                kernels[family.name] = draw_union(family, [circuit[name] for name in names])
             case _:
                 kernel = jnp.zeros(layout.shape)
                 for tile in family.tiles:

@@ -20,7 +20,7 @@ from circuitkit.receptive_field import ReceptiveField
 from circuitkit.spec import Circuit
 
 Padding = Literal["SAME", "VALID"]
-Maps = Float[Array, "image h w unit"]
+Maps = Float[Array, "image row column unit"]
 
 
 @jax.tree_util.register_pytree_node_class
@@ -34,7 +34,7 @@ class Activations(Mapping[str, Maps]):
     layers: dict[str, Maps]
     circuit: Circuit
 
-    def __getitem__(self, name: str) -> Float[Array, "image h w *unit"]:
+    def __getitem__(self, name: str) -> Float[Array, "image row column *unit"]:
         if name in self.layers:
             return self.layers[name]
         names = {unit: (f.name, i) for f in self.circuit.families for i, unit in enumerate(f.unit_names)}

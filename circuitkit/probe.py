@@ -26,7 +26,7 @@ from circuitkit.network import CircuitNetwork, to_grey
 from circuitkit.receptive_field import ReceptiveField
 
 Images = Float[Array, "image h w channel"]
-Maps = Float[Array, "image h w unit"]
+Maps = Float[Array, "image row column unit"]
 UnitKey = int | str | Sequence[int | str]
 
 
@@ -35,9 +35,11 @@ class Net(ABC):
 
     Attributes:
         name: What reports call it.
+        image_size: Rows and columns of the images that it was made for; None if any will do.
     """
 
     name: str
+    image_size: tuple[int, int] | None = None
 
     @property
     @abstractmethod
@@ -49,8 +51,8 @@ class Net(ABC):
         """Names of a layer's units."""
 
     @abstractmethod
-    def receptive_field(self, layer: str) -> ReceptiveField:
-        """What a unit of a layer sees."""
+    def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
+        """What a unit sees, on images of a size; None if that is all of the image, as after a global pool."""
 
     @abstractmethod
     def maps(self, images: Images, layer: str) -> Maps:
@@ -110,8 +112,8 @@ class Probe:
     directions: Float[np.ndarray, "unit channel"] | None = None
 
     @property
-    def receptive_field(self) -> ReceptiveField:
-        """What a unit sees."""
+    def receptive_field(self) -> ReceptiveField | None:
+        """What a unit sees; None if it sees all of the image."""
         return self.net.receptive_field(self.layer)
 
     def maps(self, images: Images) -> Maps:
@@ -148,29 +150,37 @@ class Probe:
         return Probe(self.net, self.layer, called, np.stack(rows))
 
     def site(self) -> Site:
-        """Returns the smallest image that holds the receptive field of a unit, and where that unit is.
+        """Returns the smallest image that determines a unit, and where that unit is.
 
-        Such an image determines the unit as well as a larger one does: whatever the unit reads lies inside it,
-        so no padding is seen.
+        Such an image holds the unit's receptive field. Whatever the unit reads lies inside it, so no padding is
+        seen, and the unit responds as it would on a larger image. Nets whose padding depends on the image's size
+        (SAME at a stride) are read on images of the size that they were made for.
         """
         field = self.receptive_field
-        spans = [
-            _smallest(size, stride, first)
-            for size, stride, first in zip(field.size, field.stride, field.first, strict=True)
-        ]
-        (height, row), (width, column) = spans
-        site = Site(height, width, (row, column), field.centre(row, column))
-        self._check(site)
-        return site
+        if field is not None:
+            spans = [
+                _smallest(size, stride, first)
+                for size, stride, first in zip(field.size, field.stride, field.first, strict=True)
+            ]
+            (height, row), (width, column) = spans
+            if self.net.receptive_field(self.layer, (height, width)) == field:
+                site = Site(height, width, (row, column), field.centre(row, column))
+                self._check(site)
+                return site
+        if self.net.image_size is None:
+            raise ImageError(f"layer {self.layer!r} of net {self.net.name!r} sees all of an image: give its size.")
+        return self.site_in(*self.net.image_size)
 
     def site_in(self, height: int, width: int) -> Site:
         """Returns the unit nearest to the centre of an image of a given size, and where it looks."""
-        field = self.receptive_field
-        unit = tuple(
+        field = self.net.receptive_field(self.layer, (height, width))
+        if field is None:
+            return Site(height, width, (0, 0), ((height - 1) / 2, (width - 1) / 2))
+        row, column = (
             round(((side - 1) / 2 - first) / stride)
             for side, first, stride in zip((height, width), field.first, field.stride, strict=True)
         )
-        site = Site(height, width, (unit[0], unit[1]), field.centre(unit[0], unit[1]))
+        site = Site(height, width, (row, column), field.centre(row, column))
         self._check(site)
         return site
 
@@ -216,8 +226,9 @@ class HandbuiltNet(Net):
         """Names of a family's members: `curves@45`."""
         return self.network.circuit[layer].unit_names
 
-    def receptive_field(self, layer: str) -> ReceptiveField:
-        """What a unit sees; without padding, unit (0, 0) sees the corner of the image."""
+    def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField:
+        """What a unit sees; without padding, unit (0, 0) sees the corner of the image, whatever its size."""
+        del image_size
         size = self.network.receptive_field(layer).size
         return ReceptiveField(size=size, first=((size[0] - 1) / 2, (size[1] - 1) / 2))
 

@@ -69,8 +69,9 @@ def gabor_weights(gabor: Gabor, angle: float, reach: int) -> Image:
 
 
 def union_weight(angle: float, other: float, sources: list[Family]) -> float:
-    """Returns the weight from the Gabor at `other` to the union at `angle`: its share, if it stands on the same path."""
-    united = sum(_on_path(tangent, angle) for family in sources for tangent in map(_gabor_tangent, family.unit_angles))
+    """Returns the weight from the Gabor at `other` to the union at `angle`: its share, if it stands on that path."""
+    tangents = [_gabor_tangent(each) for family in sources for each in family.unit_angles]
+    united = sum(_on_path(tangent, angle) for tangent in tangents)
     return _on_path(_gabor_tangent(other), angle) / united
 
 
@@ -103,12 +104,12 @@ def _pattern(term: Inhibition | None, tile: Tile, z: complex, direction: float, 
             return _excitation(tile, z, direction, source, 0.0)
         case Crossing():
             distance, along, tangent = _follow(tile.along, z)
-            near = _near(distance, along, tile.along.length, tile.spread)
+            near = _near(distance, along, float(tile.along.length), float(tile.spread))
             return near * math.sin(math.radians(direction - tangent)) ** 2
         case OppositeArc():
             return _excitation(tile, -z, direction + 180.0, source, 0.0)
         case Flank(distance=apart):
-            return sum(_excitation(tile, z, direction, source, side * apart) for side in (-1, 1))
+            return sum(_excitation(tile, z, direction, source, side * float(apart)) for side in (-1, 1))
 
 
 def _excitation(tile: Tile, z: complex, direction: float, source: Family, offset: float) -> float:
@@ -116,8 +117,9 @@ def _excitation(tile: Tile, z: complex, direction: float, source: Family, offset
     period = 180.0 if isinstance(source.looks_for, Gabor) else source.turn
     # A von Mises bell, written with sin^2: 1 - cos(t) = 2 sin(t / 2)^2.
     half = math.pi * (direction - tangent) / period
-    spread = math.radians(tile.tolerance) * 360.0 / period
-    return _near(distance - offset, along, tile.along.length, tile.spread) * math.exp(-2 * (math.sin(half) / spread) ** 2)
+    tolerance = math.radians(float(tile.tolerance)) * 360.0 / period
+    bell = math.exp(-2 * (math.sin(half) / tolerance) ** 2)
+    return _near(distance - offset, along, float(tile.along.length), float(tile.spread)) * bell
 
 
 def _near(distance: float, along: float, length: float, spread: float) -> float:
@@ -131,7 +133,8 @@ def _follow(shape: object, z: complex) -> tuple[float, float, float]:
     match shape:
         case Line():
             return z.imag, z.real, 0.0
-        case Arc(radius=radius):
+        case Arc():
+            radius = float(shape.radius)
             spoke = z + radius  # from the centre of curvature
             # Every direction is nearest to the centre itself; by convention, the apex is.
             around = cmath.phase(spoke) if abs(spoke) > 1e-5 * radius else 0.0
@@ -147,7 +150,8 @@ def _tangent(family: Family, angle: float) -> float:
         case Union():
             return angle
         case _:
-            return angle + {Line: 0.0, Arc: 90.0}[type(family.tiles[0].along)]
+            # The angle is the way the family's arc bulges; lines alone have no bulge, and theirs is the path's.
+            return angle + (90.0 if any(isinstance(tile.along, Arc) for tile in family.tiles) else 0.0)
 
 
 def _gabor_tangent(angle: float) -> float:

@@ -150,7 +150,10 @@ def _keep_names(node: "Tile | Union") -> None:
     names = tuple(source.name if isinstance(source, Family) else source for source in given)
     object.__setattr__(node, "sources", names)
     if not names or not all(isinstance(name, str) for name in names):
-        raise SpecError(f"{type(node).__name__} has sources={names!r}: wanted at least one earlier family, or its name.")
+        part = type(node).__name__
+        raise SpecError(f"{part} has sources={names!r}: wanted at least one earlier family, or its name.")
+    if len(set(names)) < len(names):
+        raise SpecError(f"{type(node).__name__} has sources={names!r}: name each family once.")
 
 
 @_node("sources")
@@ -223,8 +226,8 @@ class Tile:
             raise SpecError(f"a Tile cannot subtract {inhibition!r}: wanted Crossing, OppositeArc or Flank.")
         return dataclasses.replace(self, minus=(*self.minus, inhibition))
 
-    def __add__(self, other: "Tile") -> "Tiles":
-        return Tiles((self, other))
+    def __add__(self, other: "Tile | Tiles") -> "Tiles":
+        return Tiles((self,)) + other
 
 
 @_node()
@@ -238,11 +241,17 @@ class Tiles:
 
     terms: tuple[Tile, ...]
 
+    def __post_init__(self) -> None:
+        if isinstance(self.terms, tuple) and not self.terms:
+            raise SpecError("Tiles has terms=(): wanted at least one tile.")
+
     def __sub__(self, inhibition: Inhibition) -> "Tiles":
         return Tiles((*self.terms[:-1], self.terms[-1] - inhibition))
 
-    def __add__(self, other: Tile) -> "Tiles":
-        return Tiles((*self.terms, other))
+    def __add__(self, other: "Tile | Tiles") -> "Tiles":
+        if not isinstance(other, Tile | Tiles):
+            raise SpecError(f"a sum of tiles cannot take {other!r}: wanted a Tile. Subtract an inhibition instead.")
+        return Tiles((*self.terms, *(other.terms if isinstance(other, Tiles) else (other,))))
 
 
 @_node("name", "angles", "period", "size")
@@ -270,7 +279,7 @@ class Family:
         if not self.name or not all(c.isalnum() or c == "_" for c in self.name):
             raise SpecError(f"{part}: a name is letters, digits and underscores, since units are called name@angle.")
         if isinstance(self.looks_for, str | int | float | Line | Arc):
-            raise SpecError(f"{part} has looks_for={self.looks_for!r}: wanted a Gabor, a Union, a Tile or a sum of tiles.")
+            raise SpecError(f"{part} has looks_for={self.looks_for!r}: wanted a Gabor, a Union or a sum of tiles.")
         checks.whole(part, "angles", self.angles)
         if self.size is not None:
             checks.odd(part, "size", self.size)
@@ -354,7 +363,8 @@ class Family:
             case Union():
                 offset = 0.0
             case _:
-                offset = self.tiles[0].along.anchor_tangent
+                # An arc among the tiles decides: lines have no side, and only say which way the path runs there.
+                offset = max(self.tiles, key=lambda tile: tile.along.period).along.anchor_tangent
         return tuple(angle + offset for angle in self.unit_angles)
 
 
@@ -464,8 +474,8 @@ def _check_union(family: Family, sources: list[Family], owner: str) -> None:
         members = sorted({round(tangent % 180, 6) for tangent in source.unit_tangents})
         if members != [round(angle, 6) for angle in family.unit_angles]:
             raise SpecError(
-                f"family {family.name!r} of {owner} has angles={family.angles} over {family.turn:g} degrees, but unites "
-                f"{source.name!r}, which stands on {len(members)} orientations. Give both the same ones."
+                f"family {family.name!r} of {owner} has angles={family.angles} over {family.turn:g} degrees, but "
+                f"unites {source.name!r}, which stands on {len(members)} orientations. Give both the same ones."
             )
 
 

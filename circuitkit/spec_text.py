@@ -10,11 +10,22 @@ from typing import Any
 
 from circuitkit import spec
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.spec import Circuit
+from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Line, OppositeArc, Tile, Tiles, Union
 
 FORMAT = "circuitkit spec 1"
 
-_CLASSES: dict[str, type] = {name: getattr(spec, name) for name in spec.__all__ if isinstance(getattr(spec, name), type)}
+_CLASSES = {name: getattr(spec, name) for name in spec.__all__ if dataclasses.is_dataclass(getattr(spec, name))}
+
+# The classes that stand in a field; every other field holds text or a number.
+_NODES: dict[str, tuple[type, ...]] = {
+    "families": (Family,),
+    "looks_for": (Gabor, Union, Tile, Tiles),
+    "terms": (Tile,),
+    "along": (Line, Arc),
+    "minus": (Crossing, OppositeArc, Flank),
+}
+_LISTS = ("families", "terms", "minus")
+_TEXTS = ("name", "reason")
 
 
 def to_json(circuit: Circuit) -> str:
@@ -63,7 +74,7 @@ def _decode(value: Any, place: str) -> Any:
     if not isinstance(value, dict):
         return value
     name = value.get("class")
-    if name not in _CLASSES:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise unknown_name("class", name, _CLASSES, owner=f"{place} of this spec")
     cls = _CLASSES[name]
     fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -71,7 +82,35 @@ def _decode(value: Any, place: str) -> Any:
     for key in given:
         if key not in fields:
             raise unknown_name("field", key, fields, owner=f"{name} at {place}")
+    decoded = {key: _decode(item, f"{place}.{key}") for key, item in given.items()}
+    for key, item in decoded.items():
+        _check(key, item, f"{place}.{key}")
     try:
-        return cls(**{key: _decode(item, f"{place}.{key}") for key, item in given.items()})
+        return cls(**decoded)
     except TypeError as error:
         raise SpecError(f"{name} at {place} cannot be made: {error}.") from None
+
+
+def _check(field: str, value: Any, place: str) -> None:
+    """Refuses what cannot stand in a field: a class misplaced, a list where one thing is wanted."""
+    wanted = _NODES.get(field, ())
+    if field in _LISTS:
+        fits = isinstance(value, tuple) and all(isinstance(item, wanted) for item in value)
+    elif wanted:
+        fits = isinstance(value, wanted)
+    elif field == "sources":
+        fits = isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(item, str) for item in value))
+    elif field in _TEXTS:
+        fits = isinstance(value, str)
+    else:
+        fits = value is None or isinstance(value, str | int | float)  # which numbers, the spec itself says
+    if fits:
+        return
+    if field == "sources":
+        kind = "names of families"
+    elif field in _TEXTS:
+        kind = "text"
+    else:
+        kind = " or ".join(cls.__name__ for cls in wanted) or "a number"
+    came = f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
+    raise SpecError(f"{place} of this spec holds {came}: wanted {'a list of ' if field in _LISTS else ''}{kind}.")

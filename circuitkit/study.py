@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import xarray as xr
 
-from circuitkit import tuning
+from circuitkit import equivariance, tuning
 from circuitkit.build import build
 from circuitkit.network import CircuitNetwork
 from circuitkit.probe import HandbuiltNet, Net, Probe
@@ -55,18 +55,26 @@ class Study:
         network: The handbuilt network, with its spec.
         handbuilt: The family under test.
         without: The same family with one kind of inhibition left out of the whole spec, by its name.
+        equivariance: The error of every layer under every motion; see `equivariance.measure`.
         trained: The layer of a trained net beside it, if one was given.
     """
 
     network: CircuitNetwork
     handbuilt: Subject
     without: dict[str, Subject]
+    equivariance: xr.DataArray
     trained: Subject | None = None
 
     @property
     def circuit(self) -> Circuit:
         """The spec."""
         return self.network.circuit
+
+    @property
+    def subjects(self) -> dict[str, Subject]:
+        """All that was measured, by the name under which its results are kept."""
+        found = {"handbuilt": self.handbuilt, **{f"without_{kind}": each for kind, each in self.without.items()}}
+        return found if self.trained is None else {**found, "trained": self.trained}
 
 
 def study(
@@ -94,8 +102,9 @@ def study(
     trained = None if net is None or layer is None else net[layer]  # an unknown layer is refused before any work
     network = build(circuit)
     family = circuit.families[-1].name
-    stimuli = grid(Curve(), angle=turn(angles), radius=(*log(*DISTILL_RADII, radii), math.inf), polarity=(1, -1))
-    fewer = grid(Curve(), angle=turn(angles), radius=(*log(*DISTILL_RADII, max(2, radii // 3)), math.inf), polarity=(1,))
+    curved = log(*DISTILL_RADII, radii)
+    stimuli = grid(Curve(), angle=turn(angles), radius=(*curved, math.inf), polarity=(1, -1))
+    fewer = grid(Curve(), angle=turn(angles), radius=(*curved[::2], math.inf), polarity=(1,))
 
     def measure(title: str, probe: Probe, stimuli: Grid) -> Subject:
         def report(done: int, total: int) -> None:
@@ -115,4 +124,4 @@ def study(
         for kind in kinds
     }
     found = None if trained is None else measure(f"{trained.net.name} {trained.layer}", trained, stimuli)
-    return Study(network, handbuilt, without, found)
+    return Study(network, handbuilt, without, equivariance.measure(network), found)

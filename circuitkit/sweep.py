@@ -59,6 +59,8 @@ def tune(
         responses[start : start + len(rows)] = np.asarray(run(filled))[: len(rows)]
         if progress is not None:
             progress(start + len(rows), len(table))
+    where = f"centre: unit {site.unit}, stimulus anchored on the centre of its receptive field at pixel {site.anchor}"
+    field = probe.receptive_field
     return xr.DataArray(
         responses.reshape(*stimuli.shape, -1),
         dims=[*stimuli.axes, "unit"],
@@ -67,9 +69,9 @@ def tune(
         attrs={
             "net": probe.net.name,
             "layer": probe.layer,
-            "read_out": read_out if read_out == "max" else f"centre: unit {site.unit}, stimulus anchored at its receptive field",
+            "read_out": where if read_out == "centre" else "max: the largest response over the whole map",
             "image_size": (site.height, site.width),
-            "receptive_field": probe.receptive_field.size,
+            "receptive_field": (site.height, site.width) if field is None else field.size,
             "stimulus": repr(stimuli.stimulus),
             "versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("circuitkit", "jax", "numpy")),
         },

@@ -75,13 +75,16 @@ class Motion:
             SpecError: If the family has no unit there.
         """
         carried = []
-        for angle in family.unit_angles:
-            wanted = self.of_angle(angle)
+        for angle, tangent in zip(family.unit_angles, family.unit_tangents, strict=True):
+            # A path bulges to its right, in the mirror too: so the mirror image of a path runs along minus its
+            # tangent, backwards. For edges and arcs that is minus the angle; a line of arcs, it turns round.
+            runs = 180.0 - tangent if self.mirror else tangent
+            wanted = (angle + runs - tangent + self.turn) % 360
             apart = [abs(angle_between(wanted, other, family.turn)) for other in family.unit_angles]
             if min(apart) > 1e-6:
                 raise SpecError(
-                    f"family {family.name!r} has no unit at {wanted % family.turn:g} degrees, where {family.name}@{angle:g} "
-                    f"is carried: its members stand every {family.step:g} degrees."
+                    f"family {family.name!r} has no unit at {wanted % family.turn:g} degrees, where "
+                    f"{family.name}@{angle:g} is carried: its members stand every {family.step:g} degrees."
                 )
             carried.append(int(np.argmin(apart)))
         return np.array(carried)

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from circuitkit.errors import StimulusError
 
@@ -49,12 +50,11 @@ def selectivity(curve: xr.DataArray) -> xr.DataArray:
 
 def fwhm(curve: xr.DataArray) -> xr.DataArray:
     """Returns the width of the main lobe at half its height, in degrees; 360 if it never falls that low."""
-    return xr.apply_ufunc(_fwhm, curve, input_core_dims=[["angle"]], vectorize=True, kwargs={"angles": curve.angle.values})
+    return xr.apply_ufunc(_fwhm, curve, input_core_dims=[["angle"]], vectorize=True)
 
 
-def _fwhm(curve: np.ndarray, angles: np.ndarray) -> float:
+def _fwhm(curve: Float[np.ndarray, " angle"]) -> float:
     peak, count, step = int(curve.argmax()), len(curve), 360.0 / len(curve)
-    del angles
     half = curve[peak] / 2
     if half <= 0 or curve.min() >= half:
         return 360.0 if half > 0 else math.nan
@@ -63,7 +63,7 @@ def _fwhm(curve: np.ndarray, angles: np.ndarray) -> float:
         lobe = curve[(peak + side * np.arange(count)) % count]
         below = int(np.argmax(lobe < half))
         width += step * (below - 1 + (lobe[below - 1] - half) / (lobe[below - 1] - lobe[below]))
-    return width
+    return float(width)
 
 
 def echo(curve: xr.DataArray, window: float = ECHO_WINDOW) -> xr.DataArray:
@@ -76,7 +76,7 @@ def echo(curve: xr.DataArray, window: float = ECHO_WINDOW) -> xr.DataArray:
 def echo_at_antipode(curve: xr.DataArray) -> xr.DataArray:
     """Returns the response half a turn from the peak, over the peak."""
     antipode = (peak_angle(curve) + 180) % 360
-    return _ratio(curve.interp(angle=antipode, kwargs={"fill_value": "extrapolate"}).drop_vars("angle"), curve.max("angle"))
+    return _ratio(curve.sel(angle=antipode, method="nearest").drop_vars("angle"), curve.max("angle"))
 
 
 def line_ratio(responses: xr.DataArray) -> xr.DataArray:
@@ -104,12 +104,12 @@ def preferred_radius(responses: xr.DataArray) -> xr.DataArray:
     _require(responses, "angle", "radius")
     curves = _rectified(responses).sel(radius=np.isfinite(responses.radius))
     curves = curves.mean([dim for dim in curves.dims if dim not in ("angle", "radius", "unit")])
-    at_peak = curves.sel(angle=peak_angle(radial(responses)))
+    at_peak = curves.sel(angle=peak_angle(radial(responses))).drop_vars("angle")
     logs = np.log(curves.radius.values)
     return xr.apply_ufunc(_parabolic_peak, at_peak, input_core_dims=[["radius"]], vectorize=True, kwargs={"logs": logs})
 
 
-def _parabolic_peak(values: np.ndarray, logs: np.ndarray) -> float:
+def _parabolic_peak(values: Float[np.ndarray, " radius"], logs: Float[np.ndarray, " radius"]) -> float:
     top = int(values.argmax())
     if values[top] <= 0:
         return math.nan
@@ -142,15 +142,19 @@ def joint(curve: xr.DataArray) -> xr.DataArray:
 def summary(responses: xr.DataArray) -> xr.Dataset:
     """Returns every number about every unit, and how curve-like it is.
 
-    `curve_score` is the product of four shares, each 1 for an ideal curve detector and 0 for none: how selective
+    `curve_score` is the product of five shares, each 1 for an ideal curve detector and 0 for none: how selective
     it is for the angle (length of the mean direction), how little it echoes, how much it prefers its best curve
-    to any straight line, and how alike it takes both polarities. Its factors are in the table, so that another
-    score is one line away. A unit that is silent scores 0.
+    to any straight line, how alike it takes both polarities, and how strongly it responds to curves of all radii
+    (the top of its radial curve over the 90th percentile of these among the units given, at most 1). The factors
+    are in the table, so that another score is one line away. A unit that is silent scores 0.
     """
     curve = radial(responses)
+    tops = curve.max("angle")
+    strong = float(tops.where(tops > 0).quantile(0.9)) if float(tops.max()) > 0 else 1.0
     table = xr.Dataset(
         {
             "peak": _best(responses, "angle", "radius"),
+            "strength": np.minimum(tops / strong, 1),
             "peak_angle": peak_angle(curve),
             "mean_angle": mean_angle(curve),
             "selectivity": selectivity(curve),
@@ -163,10 +167,8 @@ def summary(responses: xr.DataArray) -> xr.Dataset:
         },
         attrs=responses.attrs,
     )
-    factors = [table.selectivity, 1 - table.echo, 1 - np.minimum(table.line_ratio, 1), table.polarity_ratio]
-    score = factors[0]
-    for factor in factors[1:]:
-        score = score * factor
+    score = table.selectivity * table.strength * table.polarity_ratio
+    score = score * (1 - table.echo) * (1 - np.minimum(table.line_ratio, 1))
     table["curve_score"] = score.fillna(0.0)
     for name, unit in {
         "peak_angle": "degrees",

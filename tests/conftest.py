@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import beartype.typing  # noqa: F401  (CHECKER below names it)
@@ -88,3 +89,15 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guard("connect_ex"))
         patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder that holds `nets/` with the trained nets, which are never part of the repository."""
+    said = os.environ.get("CIRCUITKIT_DATA")
+    if said is None:
+        pytest.skip("set CIRCUITKIT_DATA to the folder that holds nets/ to run the tests on trained nets")
+    folder = Path(said)
+    if not (folder / "nets").is_dir():
+        pytest.fail(f"CIRCUITKIT_DATA={said} holds no folder nets/")
+    return folder

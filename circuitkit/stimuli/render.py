@@ -6,13 +6,13 @@ over the pixels of a stroke. Everything is differentiable and works on whole bat
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from circuitkit.geometry import Pixels
 from circuitkit.shapes import Frame
 
 
-def stroke(frame: Frame, *, width: Pixels, length: Pixels, closed: bool | Float[Array, ""]) -> Float[Array, "*points"]:
+def stroke(frame: Frame, *, width: Pixels, length: Pixels, closed: Bool[Array, ""]) -> Float[Array, "*points"]:
     """Returns the coverage, 0 to 1, of a stroke with butt ends along a path.
 
     Args:

@@ -1,0 +1,44 @@
+"""`circuitkit`: study a circuit, print its spec, list the layers of a net."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from circuitkit.cli import layers, show, study
+from circuitkit.errors import CircuitkitError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="circuitkit",
+        description="Handwritten vision circuits, and one battery of tests for handbuilt and trained nets.",
+        epilog="Start with:  circuitkit study handbuilt.curves",
+    )
+    commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    for command in (study, show, layers):
+        command.add_to(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0, 2 for what was refused, 130 when interrupted."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    chosen = parser().parse_args(given, argparse.Namespace(arguments=given))
+    # Standard output is for what was asked for, so that it can be piped; all else goes to standard error.
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        chosen.run(chosen, console)
+    except CircuitkitError as error:
+        console.print(f"circuitkit: {error}", style="bold red", markup=False)
+        return 2
+    except KeyboardInterrupt:
+        console.print("circuitkit: interrupted; nothing was written.", style="bold red")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""What a trained net wants its images to look like, and the nets for which we know it.
+
+Images of circuitkit have values -1 (black) to 1 (white), 0 being mid grey, so that a stimulus needs no knowledge of
+the net it is shown to. A net's preprocessing turns these into what the net was trained on.
+"""
+
+import dataclasses
+import math
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from circuitkit.errors import ImageError, NetError, unknown_name
+
+Colours = Literal["RGB", "BGR", "GREY"]
+Triple = tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """A net's input, from brightness 0 (black) to 1 (white): `(brightness * scale - mean) / std`.
+
+    Attributes:
+        scale: Value of white before the mean is taken off: 1, or 255 for nets fed with bytes.
+        mean: Taken off each channel, in the net's channel order.
+        std: Divides each channel, in the net's channel order.
+        colours: The net's channel order. GREY nets have one channel and use the first mean and std.
+
+    Raises:
+        NetError: If a number is missing, not finite, or a std is not positive.
+    """
+
+    scale: float = 1.0
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    colours: Colours = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.colours not in ("RGB", "BGR", "GREY"):
+            raise unknown_name("channel order", self.colours, ("RGB", "BGR", "GREY"), owner="preprocessing")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise NetError(f"preprocessing has mean={self.mean} and std={self.std}: wanted three numbers each.")
+        if not all(math.isfinite(value) for value in (self.scale, *self.mean, *self.std)):
+            raise NetError(f"preprocessing holds NaN or infinity: {self}.")
+        if self.scale <= 0 or min(self.std) <= 0:
+            raise NetError(f"preprocessing has scale={self.scale} and std={self.std}: wanted numbers above 0.")
+
+    def __call__(self, images: Float[Array, "image h w _"]) -> Float[Array, "image h w _"]:
+        """Returns images as the net wants them.
+
+        Args:
+            images: Grey (1 channel) or RGB (3), values -1 to 1.
+
+        Raises:
+            ImageError: If the images have another number of channels.
+        """
+        if images.ndim != 4 or images.shape[-1] not in (1, 3):
+            raise ImageError(
+                f"got images of shape {images.shape}: wanted (image, height, width, channel) with 1 channel (grey) or "
+                "3 (RGB). Add axes with images[None, :, :, None], or move the channels last."
+            )
+        brightness = (images + 1) / 2
+        if self.colours == "GREY":
+            return (jnp.mean(brightness, -1, keepdims=True) * self.scale - self.mean[0]) / self.std[0]
+        brightness = jnp.broadcast_to(brightness, (*images.shape[:3], 3))
+        if self.colours == "BGR":
+            brightness = brightness[..., ::-1]
+        mean, std = (jnp.asarray(each, jnp.float32)[None, None, None] for each in (self.mean, self.std))
+        return (brightness * self.scale - mean) / std
+
+
+IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""RGB from 0 to 1, each channel standardised by ImageNet's mean and standard deviation."""
+
+REGISTRY: dict[str, Preprocessing] = {
+    "squeezenet1_1": IMAGENET,
+    "squeezenet1.1": IMAGENET,
+    "resnet50v2_stage3": IMAGENET,
+    "resnet50-v2-7": IMAGENET,
+}
+"""Preprocessing by the name of a net's file, without its ending."""
+
+
+def preprocessing_of(name: str) -> Preprocessing:
+    """Returns the preprocessing of a net that the registry knows.
+
+    Raises:
+        NetError: If it does not; a net that is fed wrongly runs all the same, so nothing is guessed.
+    """
+    if name not in REGISTRY:
+        raise NetError(
+            f"no preprocessing is known for net {name!r}: say how it wants its images (scale, mean, std, colours). "
+            f"Known by file name: {', '.join(REGISTRY)}."
+        )
+    return REGISTRY[name]

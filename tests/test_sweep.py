@@ -1,0 +1,133 @@
+"""Sweeps: labels, chunks, crops and read-outs, on a small circuit."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+from circuitkit.build import build
+from circuitkit.errors import ImageError, UnknownNameError
+from circuitkit.probe import HandbuiltNet
+from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile, Union
+from circuitkit.stimuli import Curve, grid, turn
+from circuitkit.sweep import tune
+
+
+def small_circuit() -> Circuit:
+    edges = Family("edges", Gabor(wavelength=5, sigma=1.6, phase=90), angles=8)
+    bars = Family("bars", Gabor(wavelength=5, sigma=1.6, phase=0), angles=4)
+    contours = Family("contours", Union((edges, bars)), angles=4)
+    lines = Family("lines", Tile(contours, along=Line(length=3), tolerance=25) - Crossing(0.5), angles=8)
+    arc = Arc(radius=8, length=10)
+    curves = Family("curves", Tile(lines, along=arc, tolerance=20) - Crossing(0.5) - OppositeArc(0.5), angles=8)
+    return Circuit("small", [edges, bars, contours, lines, curves])
+
+
+NET = HandbuiltNet(build(small_circuit()))
+STIMULI = grid(Curve(length=30.0), angle=turn(8), radius=(8.0, 16.0, math.inf), polarity=(1.0, -1.0))
+
+
+@pytest.fixture(scope="module")
+def responses() -> xr.DataArray:
+    return tune(NET["curves"], STIMULI)
+
+
+def test_responses_are_labelled(responses: xr.DataArray) -> None:
+    assert responses.dims == ("angle", "radius", "polarity", "unit")
+    assert list(responses.unit.values) == list(NET.unit_names("curves"))
+    assert list(responses.radius.values) == [8.0, 16.0, math.inf]
+    assert responses.attrs["read_out"].startswith("centre")
+    assert responses.attrs["net"] == "small"
+    assert "jax" in responses.attrs["versions"]
+    assert float(responses.max()) > 0
+
+
+def test_each_unit_prefers_its_own_angle(responses: xr.DataArray) -> None:
+    best = responses.sel(radius=8.0, polarity=1.0).idxmax("angle")
+    np.testing.assert_allclose(best, turn(8))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 48, 64])
+def test_chunking_changes_nothing(responses: xr.DataArray, chunk: int) -> None:
+    again = tune(NET["curves"], STIMULI, chunk=chunk)
+    np.testing.assert_allclose(again, responses, atol=1e-6 * float(responses.max()))
+
+
+def test_the_crop_gives_what_a_larger_image_gives(responses: xr.DataArray) -> None:
+    site = NET["curves"].site()
+    larger = tune(NET["curves"], STIMULI, size=site.height + 14)
+    np.testing.assert_allclose(larger, responses, atol=1e-5 * float(responses.max()))
+
+
+def test_a_crop_one_stride_short_is_refused() -> None:
+    site = NET["curves"].site()
+    with pytest.raises(ImageError, match="too small for layer"):
+        tune(NET["curves"], STIMULI, size=site.height - 2)
+
+
+def test_an_even_image_is_read_where_a_unit_looks(responses: xr.DataArray) -> None:
+    even = NET["curves"].site_in(NET["curves"].site().height + 1, NET["curves"].site().height + 1)
+    assert even.anchor == (float(round(even.anchor[0])), float(round(even.anchor[1])))
+    shifted = tune(NET["curves"], STIMULI, size=even.height)
+    np.testing.assert_allclose(shifted, responses, atol=1e-5 * float(responses.max()))
+
+
+def test_max_is_at_least_the_centre_and_says_so(responses: xr.DataArray) -> None:
+    largest = tune(NET["curves"], STIMULI, read_out="max", size=NET["curves"].site().height + 10)
+    assert (largest >= responses - 1e-6).all()
+    assert float((largest - responses).max()) > 0.05 * float(responses.max())
+    assert largest.attrs["read_out"].startswith("max")
+
+
+def test_a_direction_is_an_inner_product_and_a_channel_its_special_case(responses: xr.DataArray) -> None:
+    axis = np.zeros(8)
+    axis[3] = 2.0
+    mixed = np.array([1.0, 0, 0, 0, 1.0, 0, 0, 0])
+    probe = NET["curves"].along(axis, mixed, names=("third", "mixed"))
+    found = tune(probe, STIMULI)
+    assert list(found.unit.values) == ["third", "mixed"]
+    scale = float(responses.max())
+    np.testing.assert_allclose(found.sel(unit="third"), responses.isel(unit=3), atol=1e-6 * scale)
+    both = (responses.isel(unit=0) + responses.isel(unit=4)) / math.sqrt(2)
+    np.testing.assert_allclose(found.sel(unit="mixed"), both, atol=1e-6 * scale)
+
+
+def test_units_are_chosen_by_name_and_by_number(responses: xr.DataArray) -> None:
+    by_name = tune(NET["curves", "curves@90"], STIMULI)
+    by_number = tune(NET["curves", [2, 0]], STIMULI)
+    assert list(by_number.unit.values) == ["curves@90", "curves@0"]
+    np.testing.assert_allclose(by_name.isel(unit=0), responses.sel(unit="curves@90"), atol=1e-7)
+    np.testing.assert_allclose(by_number.isel(unit=1), responses.isel(unit=0), atol=1e-7)
+
+
+def test_grey_and_rgb_images_are_taken() -> None:
+    image = np.random.default_rng(0).normal(size=(1, 40, 40, 1)).astype(np.float32)
+    grey = NET.maps(jnp.asarray(image), "curves")
+    rgb = NET.maps(jnp.asarray(np.concatenate([image * 0.5, image * 1.5, image], axis=-1)), "curves")
+    assert float(grey.max()) > 0
+    np.testing.assert_allclose(rgb, grey, atol=1e-6)
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="net 'small' has no layer 'curvs'. Did you mean 'curves'"):
+        NET["curvs"]
+    with pytest.raises(UnknownNameError, match="has no unit 'curves@44'. Did you mean"):
+        NET["curves", "curves@44"]
+    with pytest.raises(UnknownNameError, match="has no unit 8: it has 8 units"):
+        NET["curves", 8]
+
+
+@pytest.mark.parametrize(
+    "vector", [np.zeros(8), np.ones(7), np.array([np.nan] * 8)], ids=["zero", "too short", "nan"]
+)
+def test_directions_that_are_none_are_refused(vector: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="wanted 8 finite numbers, not all zero"):
+        NET["curves"].along(vector)
+
+
+def test_progress_counts_every_stimulus_once() -> None:
+    seen: list[tuple[int, int]] = []
+    tune(NET["curves"], STIMULI, chunk=20, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(20, 48), (40, 48), (48, 48)]
