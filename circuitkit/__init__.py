@@ -10,6 +10,7 @@
 
 from circuitkit import nets, spec, stimuli, tuning
 from circuitkit.build import build
+from circuitkit.compiling import jit
 from circuitkit.probe import HandbuiltNet, Net, Probe
 from circuitkit.spec_text import from_json, to_json
 from circuitkit.stimuli import grid, log, turn
@@ -23,6 +24,7 @@ __all__ = [
     "build",
     "from_json",
     "grid",
+    "jit",
     "log",
     "nets",
     "spec",

@@ -1,9 +1,13 @@
-"""The checks that specs and stimuli share: each refuses one kind of number and says what was wanted."""
+"""The checks that several parts share: each refuses one kind of value and says what was wanted."""
 
 import math
 from typing import TypeGuard
 
-from circuitkit.errors import CircuitkitError, SpecError
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from circuitkit.errors import CircuitkitError, ImageError, SpecError
 
 
 def is_plain(value: object) -> TypeGuard[int | float]:
@@ -74,3 +78,23 @@ def odd(part: str, field: str, value: object) -> int:
             f"shifted copies of each other. Try {side - 1} or {side + 1}."
         )
     return side
+
+
+def images(given: Float[Array, "..."]) -> None:
+    """Refuses images that are not (image, height, width, 1 or 3 channels), or that hold NaN or infinity.
+
+    Values are looked at only where there are any: not while JAX traces.
+    """
+    if given.ndim != 4 or given.shape[-1] not in (1, 3):
+        raise ImageError(
+            f"got images of shape {given.shape}: wanted (image, height, width, channel) with 1 channel (grey) or 3 "
+            "(RGB). Add axes with images[None, :, :, None], or move the channels last."
+        )
+    if isinstance(given, jax.core.Tracer):
+        return
+    finite = np.isfinite(np.asarray(given)).all(axis=(1, 2, 3))
+    if not finite.all():
+        raise ImageError(
+            f"{(~finite).sum()} of {len(finite)} images hold NaN or infinity (the first is image "
+            f"{int(np.argmin(finite))}): wanted finite values, 0 for the background grey."
+        )

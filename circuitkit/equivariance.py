@@ -8,12 +8,15 @@ only the unit in the centre is compared.
 Every error is ||f(g x) - g f(x)|| / ||f(x)|| over all units and images of a layer, after the nonlinearity.
 """
 
+import functools
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from flax import nnx
 from jaxtyping import Array, Float
 
+from circuitkit.compiling import jit
 from circuitkit.errors import ImageError
 from circuitkit.geometry import pixel_grid
 from circuitkit.network import Activations, CircuitNetwork
@@ -153,14 +156,28 @@ def relative_error(found: Float[Array, "..."], wanted: Float[Array, "..."]) -> f
     return float(np.linalg.norm(np.asarray(found, np.float64) - expected) / np.linalg.norm(expected))
 
 
-@nnx.jit
 def _run(network: CircuitNetwork, images: Float[Array, "image h w channel"]) -> Activations:
-    return network(images)
+    return _compiled_run()(network, images)
 
 
-@nnx.jit
 def _centres(
     network: CircuitNetwork, images: Float[Array, "image h w channel"]
 ) -> dict[str, Float[Array, "image unit"]]:
-    maps = network(images, padding="VALID")
-    return {name: maps[name][:, maps[name].shape[1] // 2, maps[name].shape[2] // 2] for name in maps}
+    return _compiled_centres()(network, images)
+
+
+# Compiled when first needed, because importing must not start a device, and once, so that shapes are shared.
+
+
+@functools.cache
+def _compiled_run() -> Callable[[CircuitNetwork, Float[Array, "..."]], Activations]:
+    return jit(lambda network, images: network(images))
+
+
+@functools.cache
+def _compiled_centres() -> Callable[[CircuitNetwork, Float[Array, "..."]], dict[str, Float[Array, "image unit"]]]:
+    def centres(network: CircuitNetwork, images: Float[Array, "..."]) -> dict[str, Float[Array, "image unit"]]:
+        maps = network(images, padding="VALID")
+        return {name: maps[name][:, maps[name].shape[1] // 2, maps[name].shape[2] // 2] for name in maps}
+
+    return jit(centres)

@@ -136,6 +136,7 @@ def draw_tile(family: Family, tile: Tile, sources: list[Family], size: int) -> F
     """Draws one tile of a family, from all units of its sources side by side."""
     x, y = turned_back(*pixel_grid(size), family.unit_angles)
     tangents = [tangent for source in sources for tangent in source.unit_tangents]
-    direction = jnp.asarray(np.subtract.outer(tangents, family.unit_angles).T, jnp.float32)
-    weights = tile_pattern(tile, x, y, direction, period=sources[0].matched_period)
+    # Folded here, where it is exact: pairs of units in the same relative pose then get the same number.
+    direction = [[angle_between(tangent, angle) for tangent in tangents] for angle in family.unit_angles]
+    weights = tile_pattern(tile, x, y, jnp.asarray(direction, jnp.float32), period=sources[0].matched_period)
     return jnp.transpose(weights, (2, 3, 1, 0))

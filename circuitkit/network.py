@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from circuitkit import checks
 from circuitkit.errors import ImageError, KernelError, unknown_name
 from circuitkit.kernels import IMAGE, Kernels, Layout
 from circuitkit.receptive_field import ReceptiveField
@@ -178,17 +179,7 @@ def to_grey(images: Float[Array, "image h w channel"]) -> Float[Array, "image h 
     Raises:
         ImageError: If the images have the wrong rank or channel count, or hold NaN or infinity.
     """
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ImageError(
-            f"got images of shape {images.shape}: wanted (image, height, width, channel) with 1 channel (grey) or 3 "
-            "(RGB). Add axes with images[None, :, :, None], or move the channels last."
-        )
-    if not isinstance(images, jax.core.Tracer) and not np.isfinite(np.asarray(images)).all():
-        bad = np.unique(np.argwhere(~np.isfinite(np.asarray(images)))[:, 0])
-        raise ImageError(
-            f"{len(bad)} of {len(images)} images hold NaN or infinity (the first is image {bad[0]}): "
-            "wanted finite values, 0 for the background grey."
-        )
+    checks.images(images)
     return jnp.mean(images, axis=-1, keepdims=True)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
+from circuitkit.compiling import jit
 from circuitkit.probe import Probe, Site
 from circuitkit.stimuli import Grid
 
@@ -56,7 +57,7 @@ def tune(
         rows = table[start : start + chunk]
         # The last chunk is filled up to the same shape, so that nothing is compiled twice.
         filled = np.concatenate([rows, np.repeat(rows[-1:], chunk - len(rows), axis=0)])
-        responses[start : start + len(rows)] = np.asarray(run(filled))[: len(rows)]
+        responses[start : start + len(rows)] = np.asarray(run(jnp.asarray(filled)))[: len(rows)]
         if progress is not None:
             progress(start + len(rows), len(table))
     where = f"centre: unit {site.unit}, stimulus anchored on the centre of its receptive field at pixel {site.anchor}"
@@ -80,7 +81,7 @@ def tune(
 
 def _compiled(
     probe: Probe, stimuli: Grid, site: Site, read_out: ReadOut
-) -> Callable[[Float[np.ndarray, "chunk axis"]], Float[Array, "chunk unit"]]:
+) -> Callable[[Float[Array, "chunk axis"]], Float[Array, "chunk unit"]]:
     def respond(rows: Float[Array, "chunk axis"]) -> Float[Array, "chunk unit"]:
         def draw(row: Float[Array, " axis"]) -> Float[Array, "h w"]:
             return stimuli.draw(row, site.height, site.width, anchor=site.anchor)
@@ -88,13 +89,5 @@ def _compiled(
         maps = probe.maps(jax.vmap(draw)(rows)[..., None])
         return jnp.max(maps, axis=(1, 2)) if read_out == "max" else maps[:, site.unit[0], site.unit[1]]
 
-    return jax.jit(respond, compiler_options=compiler_options())
+    return jit(respond)
 
-
-def compiler_options() -> dict[str, str]:
-    """Returns the options with which convolutions compile best on the default device.
-
-    On CPU, XLA's default convolutions (YNNPACK, jaxlib 0.10) use one thread on small images and collapse on
-    large batches; without them sweeps run 1.5 to 3 times faster.
-    """
-    return {"xla_cpu_experimental_ynn_fusion_type": ""} if jax.default_backend() == "cpu" else {}

@@ -44,7 +44,7 @@ def test_every_unit_prefers_its_design_angle() -> None:
 
 
 def test_tuning_is_as_sharp_as_that_of_natural_curve_detectors() -> None:
-    assert 40 <= float(numbers().fwhm.min())
+    assert float(numbers().fwhm.min()) >= 40
     assert float(numbers().fwhm.max()) <= 56
 
 

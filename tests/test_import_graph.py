@@ -22,7 +22,7 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 # modules of circuitkit. A package is one place: files of nets/, of viz/ or of handbuilt/ may import each other.
 ORDER = (
     ("errors",),
-    ("checks",),
+    ("checks", "compiling"),
     ("receptive_field", "geometry"),
     ("shapes",),
     ("spec",),

@@ -32,7 +32,7 @@ def responses(*, echo: float = 0.0, line: float = 0.1, dark: float = 1.0, radius
     return xr.DataArray(
         np.stack(units, axis=-1),
         dims=["angle", "radius", "polarity", "unit"],
-        coords={"angle": ANGLES, "radius": RADII, "polarity": [1.0, -1.0], "unit": [f"u@{a}" for a in (0, 90, 180, 270)]},
+        coords={"angle": ANGLES, "radius": RADII, "polarity": [1.0, -1.0], "unit": ["u@0", "u@90", "u@180", "u@270"]},
     )
 
 

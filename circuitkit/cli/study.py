@@ -93,13 +93,13 @@ def _family_table(found: Study) -> Table:
     subjects = [found.handbuilt, *found.without.values()]
     numbers, curves = [each.summary for each in subjects], [radial(each.responses) for each in subjects]
     rows = {
-        "angle off design, worst": [f"{angle_error(found.circuit, each):.2f}°" for each in numbers],
+        "off design, worst": [f"{angle_error(found.circuit, each):.2f}°" for each in numbers],
         "FWHM, mean": [f"{float(each.fwhm.mean()):.1f}°" for each in numbers],
         "echo over peak, worst": [f"{float(each.echo.max()):.3f}" for each in numbers],
-        "straight line over peak, worst": [f"{float(each.line_ratio.max()):.3f}" for each in numbers],
-        "polarities, lower over higher": [f"{float(each.polarity_ratio.min()):.3f}" for each in numbers],
-        "peaks, lowest over highest": [f"{evenness(curve):.3f}" for curve in curves],
-        "coverage at the worst angle": [f"{coverage(curve):.2f}" for curve in curves],
+        "line over peak, worst": [f"{float(each.line_ratio.max()):.3f}" for each in numbers],
+        "polarity, lowest": [f"{float(each.polarity_ratio.min()):.3f}" for each in numbers],
+        "evenness of peaks": [f"{evenness(curve):.3f}" for curve in curves],
+        "coverage, worst": [f"{coverage(curve):.2f}" for curve in curves],
         "preferred radius, mean": [f"{float(each.preferred_radius.mean()):.1f} px" for each in numbers],
     }
     table = Table(title=f"{found.circuit.name}: tuning at the centre of the receptive field")

@@ -11,7 +11,8 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from circuitkit.errors import ImageError, NetError, unknown_name
+from circuitkit import checks
+from circuitkit.errors import NetError, unknown_name
 
 Colours = Literal["RGB", "BGR", "GREY"]
 Triple = tuple[float, float, float]
@@ -53,13 +54,9 @@ class Preprocessing:
             images: Grey (1 channel) or RGB (3), values -1 to 1.
 
         Raises:
-            ImageError: If the images have another number of channels.
+            ImageError: If the images have the wrong rank or channel count, or hold NaN or infinity.
         """
-        if images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise ImageError(
-                f"got images of shape {images.shape}: wanted (image, height, width, channel) with 1 channel (grey) or "
-                "3 (RGB). Add axes with images[None, :, :, None], or move the channels last."
-            )
+        checks.images(images)
         brightness = (images + 1) / 2
         if self.colours == "GREY":
             return (jnp.mean(brightness, -1, keepdims=True) * self.scale - self.mean[0]) / self.std[0]

@@ -2,9 +2,9 @@
 
 import os
 
-import jax
 from jaxtyping import Array, Float
 
+from circuitkit.compiling import jit
 from circuitkit.errors import NetError
 from circuitkit.nets.onnx_net import OnnxNet
 from circuitkit.nets.preprocessing import Preprocessing, preprocessing_of
@@ -49,8 +49,8 @@ class TrainedNet(Net):
         return self.onnx.activations(self.preprocessing(images), (layer,))[layer]
 
     def logits(self, images: Images) -> Float[Array, "image ..."]:
-        """Runs images through the whole net, a few at a time as they come; jitted."""
-        return jax.jit(lambda shown: self.onnx.output(self.preprocessing(shown)))(images)
+        """Returns what the net says of images (grey or RGB, values -1 to 1): as a rule its logits."""
+        return jit(lambda shown: self.onnx.output(self.preprocessing(shown)))(images)
 
     def weights(self, layer: str) -> tuple[str, Float[Array, "h w source unit"]] | None:
         """Returns the tensor that a layer's convolution reads, and its HWIO kernel; None where it has no single one."""

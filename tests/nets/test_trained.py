@@ -110,6 +110,8 @@ def test_unknown_layers_and_units_are_refused(squeezenet: TrainedNet) -> None:
         squeezenet["fire5", 256]
     with pytest.raises(ImageError, match="with 1 channel \\(grey\\) or 3 \\(RGB\\)"):
         squeezenet.maps(jnp.zeros((1, 63, 63, 4)), "fire5")
+    with pytest.raises(ImageError, match="1 of 2 images hold NaN or infinity \\(the first is image 1\\)"):
+        squeezenet.maps(jnp.zeros((2, 63, 63, 1)).at[1, 5, 5].set(jnp.nan), "fire5")
 
 
 def test_weights_are_given_where_one_convolution_makes_the_layer(squeezenet: TrainedNet) -> None:

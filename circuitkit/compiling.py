@@ -1,0 +1,20 @@
+"""How this library compiles: `jax.jit`, with the options under which convolutions run best."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import jax
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def jit(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Returns the function compiled for the default device.
+
+    On CPU, XLA's default convolutions (YNNPACK, as of jaxlib 0.10) use one thread on small images, collapse on large
+    batches, and add up long sums less exactly; without them sweeps run 1.5 to 3 times faster, and the rounding
+    error of a 43-pixel kernel is less than half. The option is set for this function alone, not for the process.
+    """
+    options = {"xla_cpu_experimental_ynn_fusion_type": ""} if jax.default_backend() == "cpu" else {}
+    return jax.jit(function, compiler_options=options)
