@@ -68,8 +68,8 @@ def gabors(phases: tuple[float, ...]) -> st.SearchStrategy[Gabor]:
 
 
 def inhibitions() -> st.SearchStrategy[Inhibition]:
-    """Draws an inhibition of any kind, weak enough not to silence its family on noise."""
-    strength = numbers(0.125, 0.75)
+    """Draws an inhibition of any kind, so weak that two of them cannot take away all of a tile's excitation."""
+    strength = numbers(0.125, 0.375)
     return st.one_of(
         st.builds(Crossing, strength),
         st.builds(OppositeArc, strength),
@@ -135,7 +135,7 @@ def _drawn(draw: st.DrawFn, around: tuple[int, ...], sizes: tuple[int, ...]) -> 
     return Circuit("drawn", families)
 
 
-def noise(seed: int, size: int, *, count: int = 1, channels: int = 1) -> Float[Array, "{count} {size} {size} {channels}"]:
+def noise(seed: int, size: int, *, count: int = 1, channels: int = 1) -> Float[Array, "image h w channel"]:
     """Returns images of normal noise."""
     return jnp.asarray(np.random.default_rng(seed).normal(size=(count, size, size, channels)), jnp.float32)
 

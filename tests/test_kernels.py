@@ -25,8 +25,11 @@ CONTOURS = Family("contours", Union((EDGES, BARS)), angles=4)
 LINES = Family("lines", Tile(CONTOURS, Line(length=3), tolerance=25) - Crossing(0.6), angles=4, size=5)
 ARCS = Family(
     "arcs",
-    Tile(LINES, Arc(radius=4, length=5), tolerance=30, spread=1) - Crossing(0.5) - OppositeArc(0.3)
-    + Tile((EDGES, BARS), Line(length=2), tolerance=35) - Flank(0.4, 2),
+    Tile(LINES, Arc(radius=4, length=5), tolerance=30, spread=1)
+    - Crossing(0.5)
+    - OppositeArc(0.3)
+    + Tile((EDGES, BARS), Line(length=2), tolerance=35)
+    - Flank(0.4, 2),
     angles=8,
     size=5,
 )
@@ -153,7 +156,7 @@ def test_a_gabor_points_from_dark_to_light():
     kernel = np.asarray(draw(Circuit("c", [EDGES]))["edges"])[:, :, 0]
     assert np.sum(kernel[:, :, 0] * x) > 0.1  # edges@0: light on the right
     assert np.sum(kernel[:, :, 2] * x[::-1, None]) > 0.1  # edges@90: light above
-    np.testing.assert_allclose(kernel[:, :, 4], -kernel[:, :, 0], atol=FLOAT32_ROUNDING)  # edges@180: the polarity reversed
+    np.testing.assert_allclose(kernel[:, :, 4], -kernel[:, :, 0], atol=FLOAT32_ROUNDING)  # edges@180
 
 
 def test_bars_are_light_or_dark():

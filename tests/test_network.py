@@ -47,8 +47,8 @@ def test_a_kernel_of_the_wrong_shape_is_refused():
     with pytest.raises(KernelError) as refused:
         build(SMALL, kernels=wrong)
     assert str(refused.value) == (
-        "layer 'lines' got a kernel of shape (5, 5, 4, 6), but its spec promises (5, 5, 4, 4) (height, width, in, out). "
-        "Draw it with kernels.draw, or transpose it."
+        "layer 'lines' got a kernel of shape (5, 5, 4, 6), but its spec promises (5, 5, 4, 4) (height, width, in, "
+        "out). Draw it with kernels.draw, or transpose it."
     )
 
 
@@ -121,7 +121,7 @@ WRONG_IMAGES = {
 }
 
 
-@pytest.mark.parametrize("wrong, message", WRONG_IMAGES.values(), ids=WRONG_IMAGES.keys())
+@pytest.mark.parametrize(("wrong", "message"), WRONG_IMAGES.values(), ids=WRONG_IMAGES.keys())
 def test_what_is_no_image_is_refused(wrong, message):
     with unchecked(), pytest.raises(ImageError) as refused:
         network()(wrong)
@@ -134,8 +134,8 @@ def test_an_image_that_is_too_small_for_a_layer_is_refused(side):
     with pytest.raises(ImageError) as refused:
         network()(small, padding="VALID")
     assert str(refused.value) == (
-        f"images of 20x{side} pixels are too small for layer '{layer}', whose units see {seen}x{seen}. Give larger images, "
-        "or padding='SAME'."
+        f"images of 20x{side} pixels are too small for layer '{layer}', whose units see {seen}x{seen}. Give larger "
+        "images, or padding='SAME'."
     )
     assert network()(small, padding="SAME")["arcs"].shape == (2, 20, side, 4)
 
@@ -172,7 +172,10 @@ def test_responses_go_by_layer_and_by_unit():
     [
         ("arc", "Did you mean 'arcs', 'arcs@0', 'arcs@90'?"),
         ("lines@46", "Did you mean 'lines@45', "),
-        ("zzz", "It has 'edges', 'lines', 'bars', 'arcs', 'edges@0', 'edges@90', 'edges@180', 'edges@270' and 10 more."),
+        (
+            "zzz",
+            "It has 'edges', 'lines', 'bars', 'arcs', 'edges@0', 'edges@90', 'edges@180', 'edges@270' and 10 more.",
+        ),
     ],
 )
 def test_an_unknown_unit_is_answered_with_the_nearest(name, hint):
@@ -202,7 +205,8 @@ def test_an_image_of_a_gabors_own_signs_reaches_the_bound():
     for name in ("edges", "bars"):
         kernel = kernels()[name][:, :, :, :1]
         signs = jnp.transpose(jnp.sign(kernel), (3, 0, 1, 2))
-        np.testing.assert_allclose(network()(signs, padding="VALID", upto=name)[name][0, 0, 0, 0], 1, rtol=FLOAT32_ROUNDING)
+        reached = network()(signs, padding="VALID", upto=name)[name][0, 0, 0, 0]
+        assert float(reached) == pytest.approx(1, rel=FLOAT32_ROUNDING)
 
 
 def test_a_flat_image_excites_nothing():

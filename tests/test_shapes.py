@@ -84,7 +84,7 @@ def centre_and_others():
 @pytest.mark.parametrize("curvature", [0.2, 1e-7, 0.0])
 def test_gradients_are_finite_everywhere(curvature, x, y):
     for part in range(3):
-        gradient = jax.grad(lambda c, x, y: arc_frame(c, x, y)[part], argnums=(0, 1, 2))(curvature, x, y)
+        gradient = jax.grad(lambda c, x, y, part=part: arc_frame(c, x, y)[part], argnums=(0, 1, 2))(curvature, x, y)
         assert np.isfinite(gradient).all()
 
 

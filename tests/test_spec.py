@@ -172,7 +172,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("make, message", REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_built_is_refused(make, message):
     with unchecked(), pytest.raises(SpecError) as refused:
         make()
@@ -199,7 +199,7 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize("make, message", UNKNOWN.values(), ids=UNKNOWN.keys())
+@pytest.mark.parametrize(("make", "message"), UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_an_unknown_name_is_answered_with_the_nearest(make, message):
     with pytest.raises(UnknownNameError) as refused:
         make()
@@ -311,22 +311,20 @@ def test_a_circuit_prints_what_it_is():
     contours = Family("contours", Union((EDGES, bars)), angles=4)
     lines = Family("lines", Tile(contours, LINE, tolerance=20) - Crossing(0.7, reason="no corners"), angles=8)
     both = Family("both", Tile(lines, ARC, tolerance=15) + Tile((EDGES, bars), LINE, tolerance=20, spread=1), angles=12)
-    assert str(Circuit("demo", [EDGES, bars, contours, lines, both])) == "\n".join(
-        [
-            "demo: 5 families, 36 units",
-            "  edges      8 units, every 45 of 360 degrees",
-            "    Gabor(wavelength=6, sigma=2, phase=90)",
-            "  bars       4 units, every 45 of 180 degrees",
-            "    Gabor(wavelength=6, sigma=2, phase=0)",
-            "  contours   4 units, every 45 of 180 degrees",
-            "    union of edges, bars",
-            "  lines      8 units, every 22.5 of 180 degrees",
-            "    + contours along Line(length=4), tolerance 20 degrees, spread 1.3 pixels",
-            "      - Crossing(strength=0.7): no corners",
-            "  both       12 units, every 30 of 360 degrees",
-            "    + lines along Arc(radius=9, length=6), tolerance 15 degrees, spread 1.3 pixels",
-            "    + edges, bars along Line(length=4), tolerance 20 degrees, spread 1 pixels",
-        ]
+    assert str(Circuit("demo", [EDGES, bars, contours, lines, both])) == (
+        "demo: 5 families, 36 units\n"
+        "  edges      8 units, every 45 of 360 degrees\n"
+        "    Gabor(wavelength=6, sigma=2, phase=90)\n"
+        "  bars       4 units, every 45 of 180 degrees\n"
+        "    Gabor(wavelength=6, sigma=2, phase=0)\n"
+        "  contours   4 units, every 45 of 180 degrees\n"
+        "    union of edges, bars\n"
+        "  lines      8 units, every 22.5 of 180 degrees\n"
+        "    + contours along Line(length=4), tolerance 20 degrees, spread 1.3 pixels\n"
+        "      - Crossing(strength=0.7): no corners\n"
+        "  both       12 units, every 30 of 360 degrees\n"
+        "    + lines along Arc(radius=9, length=6), tolerance 15 degrees, spread 1.3 pixels\n"
+        "    + edges, bars along Line(length=4), tolerance 20 degrees, spread 1 pixels"
     )
 
 

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"circuitkit: {error}", style="bold red", markup=False)
         return 2
     except KeyboardInterrupt:
-        console.print("circuitkit: interrupted; nothing was written.", style="bold red")
+        console.print("circuitkit: interrupted.", style="bold red")
         return 130
     return 0
 

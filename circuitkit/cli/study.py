@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from circuitkit.cli import sources
-from circuitkit.errors import SpecError, unknown_name
+from circuitkit.errors import CircuitkitError, SpecError, unknown_name
 from circuitkit.spec_text import to_json
 from circuitkit.study import ANGLES, RADII, Study, Subject, study
 from circuitkit.tuning import coverage, evenness, radial
@@ -55,6 +55,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if net is not None and options.layer not in net.layers:
         raise unknown_name("layer", options.layer, net.layers, owner=f"net {net.name!r}")
 
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CircuitkitError(f"cannot write to {str(options.out)!r}: {error}. Name another folder with --out.") from None
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as bars:
         tasks = {}
@@ -78,8 +83,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 
 def write(found: Study, folder: Path, *, command: str | None = None) -> Path:
-    """Writes report, figures, results and spec into a folder; returns the report's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes report, figures, results and spec into a folder that exists; returns the report's path."""
     (folder / "spec.json").write_text(to_json(found.circuit), encoding="utf-8")
     for name, subject in found.subjects.items():
         results = xr.Dataset({"response": subject.responses}).merge(subject.summary)

@@ -28,15 +28,15 @@ class Config:
     """How finely to look.
 
     Attributes:
-        angles: Stimulus angles over the turn.
+        angles: Stimulus angles over the turn; a multiple of 24, so that every unit meets its own.
         radii: Radii from 12 to 290 pixels.
         images: Images for the error under turns.
         seeds: Seeds of these images.
         variants: Names of the variants to run; all if empty.
     """
 
-    angles: int = 36
-    radii: int = 20
+    angles: int = 48
+    radii: int = 14
     images: int = 100
     seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = ()

@@ -135,5 +135,14 @@ def test_nets_and_layers_that_do_not_exist_are_refused(
     assert "squeezenet1_1" in refused(capsys, "study", str(spec_file), "--net", str(cut), "--layer", "fire5")
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
+    spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").touch()
+    said = refused(capsys, "study", str(spec_file), "--out", str(tmp_path / "taken"))
+    assert "cannot write to" in said
+    assert "Name another folder with --out" in said
+
+
 def test_too_few_stimuli_are_refused(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "wanted at least 8 and 3" in refused(capsys, "study", str(spec_file), "--angles", "4")
