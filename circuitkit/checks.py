@@ -12,7 +12,7 @@ from circuitkit.errors import CircuitkitError, ImageError, SpecError
 
 def is_plain(value: object) -> TypeGuard[int | float]:
     """Says whether a value is an ordinary number, not one that JAX is tracing or a placeholder of a tree."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def number(

@@ -50,6 +50,8 @@ def cos_sin(angle: float) -> tuple[float, float]:
     cos, sin = math.cos(math.radians(rest)), math.sin(math.radians(rest))
     if rest > 45.0:
         cos, sin = math.sin(math.radians(90.0 - rest)), math.cos(math.radians(90.0 - rest))
+    elif rest == 45.0:
+        sin = cos  # they differ in the last bit
     # A tiny negative angle is 360 once folded, in floating point, and so in the fourth quadrant after the first.
     turned = [(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)][int(quadrant) % 4]
     return turned[0] + 0.0, turned[1] + 0.0  # no negative zeros

@@ -109,10 +109,11 @@ def draw(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> Kernels:
 
 
 def draw_gabors(family: Family, gabor: Gabor, size: int) -> Float[Array, "size size 1 member"]:
-    """Draws a family of Gabors: no mean, and absolute weights that sum to 1, so that no response exceeds the image.
+    """Draws a family of Gabors: no mean, and absolute weights that sum to at most 1: no response exceeds the image.
 
-    Every member is freed of its own mean on the pixel grid, which moves its weights by about 1e-4 of their
-    size, so that a flat image excites nothing whatever its brightness.
+    All members are divided by one number, the largest of their sums, so that a weight depends on the relative pose
+    alone. Each is freed of its own mean on the pixel grid, which moves its weights by about 1e-4 of their size, so
+    that a flat image excites nothing whatever its brightness.
     """
     x, y = turned_back(*pixel_grid(size), family.unit_angles)
     window = jnp.exp(-(x**2 + y**2) / (2 * gabor.sigma**2))
@@ -120,7 +121,7 @@ def draw_gabors(family: Family, gabor: Gabor, size: int) -> Float[Array, "size s
     # Take the mean out through the window, not as a constant: the border stays near zero.
     mean = jnp.sum(wave, (1, 2), keepdims=True) / jnp.sum(window, (1, 2), keepdims=True)
     members = wave - mean * window
-    members = members / jnp.sum(jnp.abs(members[0]))
+    members = members / jnp.max(jnp.sum(jnp.abs(members), (1, 2)))
     return jnp.transpose(members, (1, 2, 0))[:, :, None, :]
 
 

@@ -28,11 +28,13 @@ def respond(circuit: Circuit, image: Image, sizes: dict[str, int]) -> dict[str, 
     responses: dict[str, Maps] = {}
     for family in circuit.families:
         reach = sizes[family.name] // 2
+        if isinstance(family.looks_for, Gabor):
+            drawn = gabor_weights(family.looks_for, family.unit_angles, reach)
+            responses[family.name] = np.stack([np.maximum(_correlate(image, weights), 0.0) for weights in drawn])
+            continue
         units = []
         for angle in family.unit_angles:
             total = np.zeros_like(image, dtype=np.float64)
-            if isinstance(family.looks_for, Gabor):
-                total += _correlate(image, gabor_weights(family.looks_for, angle, reach))
             for source in family.source_names:
                 for other, response in zip(circuit[source].unit_angles, responses[source], strict=True):
                     if isinstance(family.looks_for, Union):
@@ -48,24 +50,22 @@ def respond(circuit: Circuit, image: Image, sizes: dict[str, int]) -> dict[str, 
     return responses
 
 
-def gabor_weights(gabor: Gabor, angle: float, reach: int) -> Image:
-    """Returns the weights of one Gabor, row 0 on top."""
+def gabor_weights(gabor: Gabor, angles: tuple[float, ...], reach: int) -> list[Image]:
+    """Returns the weights of a family of Gabors, one array an angle, row 0 on top."""
 
     def window(z: complex) -> float:
-        return math.exp(-(abs(z) ** 2) / (2 * gabor.sigma**2))
+        return math.exp(-(abs(z) ** 2) / (2 * float(gabor.sigma) ** 2))
 
     def wave(z: complex, towards: float) -> float:
         along = (z * cmath.rect(1, -math.radians(towards))).real
-        return window(z) * math.cos(2 * math.pi * along / gabor.wavelength - math.radians(gabor.phase))
+        return window(z) * math.cos(2 * math.pi * along / float(gabor.wavelength) - math.radians(gabor.phase))
 
-    def without_mean(towards: float) -> dict[complex, float]:
-        offsets = _offsets(reach)
-        mean = sum(wave(z, towards) for z in offsets) / sum(window(z) for z in offsets)
-        return {z: wave(z, towards) - mean * window(z) for z in offsets}
-
-    scale = sum(abs(weight) for weight in without_mean(0.0).values())
-    weights = without_mean(angle)
-    return np.array([weights[z] / scale for z in _offsets(reach)]).reshape(2 * reach + 1, -1)
+    members = []
+    for angle in angles:
+        mean = sum(wave(z, angle) for z in _offsets(reach)) / sum(window(z) for z in _offsets(reach))
+        members.append(np.array([wave(z, angle) - mean * window(z) for z in _offsets(reach)]))
+    largest = max(float(np.abs(member).sum()) for member in members)
+    return [(member / largest).reshape(2 * reach + 1, -1) for member in members]
 
 
 def union_weight(angle: float, other: float, sources: list[Family]) -> float:

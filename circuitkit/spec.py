@@ -388,6 +388,8 @@ class Circuit:
             raise SpecError(f"{owner} has no families: give it at least one, with a Gabor that looks at the image.")
         seen: dict[str, Family] = {}
         for family in self.families:
+            if isinstance(family, str | int | float | Gabor | Union | Tile | Tiles):
+                raise SpecError(f"{owner} has {family!r} among its families: wanted a Family.")
             if not isinstance(family, Family):
                 return  # A placeholder of a JAX tree: there is nothing to check.
             if family.name in seen:

@@ -1,11 +1,12 @@
 """Random specs, images and motions for property tests, and how much rounding a circuit may suffer.
 
-Counts and sizes are drawn from two or three values, since each new shape is compiled anew; numbers and contents are
-free. Ranges are chosen so that a small kernel can hold the template: a Gabor of at most seven pixels, tiles of five.
+The structure of a spec is drawn from a few plans, since each new one is compiled anew; numbers and contents are free.
+Ranges are chosen so that a small kernel can hold the template: a Gabor of at most seven pixels, tiles of five.
 """
 
 import contextlib
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,8 +36,39 @@ from circuitkit.symmetry import Motion, dihedral
 FLOAT32_ROUNDING = 1e-6
 """What float32 leaves of an exact law, as a share of what was added up: some tens of roundings of 6e-8."""
 
-AROUND = (4, 8, 12)
-"""Members of a family over the full turn; half as many over half a turn."""
+
+class Plan(NamedTuple):
+    """What a circuit consists of, short of its numbers.
+
+    Attributes:
+        around: Members of a family over the full turn; bars and contours have half as many, over half a turn.
+        size: Side of the Gabors' kernels; that of tiles is 5.
+        phases: Of the edges, and of the bars if there are any.
+        united: Whether lines read the union of edges and bars, and not both of them.
+        lines: Number of lines.
+        minus: What inhibits the lines, the arcs and the top.
+        also: A second tile of the arcs, which reads the Gabors past the lines: its shape.
+        top: What reads the arcs: curves, curves that read lines as well, or straight rows of arcs.
+    """
+
+    around: int
+    size: int
+    phases: tuple[float, ...]
+    united: bool
+    lines: int
+    minus: tuple[tuple[type[Inhibition], ...], ...]
+    also: type[Line | Arc] | None = None
+    top: Literal["curves", "lines and curves", "rows"] | None = None
+
+
+PLANS = (
+    Plan(4, 5, (90.0,), united=False, lines=4, minus=((Crossing,), (OppositeArc, Flank), ()), top="curves"),
+    Plan(4, 5, (270.0, 0.0), united=True, lines=2, minus=((), (Crossing,), (OppositeArc,)), also=Arc, top="rows"),
+    Plan(8, 5, (30.0, 180.0), united=False, lines=8, minus=((Flank,), (), (Crossing,)), top="lines and curves"),
+    Plan(8, 7, (90.0, 180.0), united=True, lines=4, minus=((Crossing, Flank), (Crossing, OppositeArc), ()), also=Line),
+    Plan(12, 7, (90.0,), united=False, lines=12, minus=((), (OppositeArc,), (Flank, OppositeArc)), top="rows"),
+)
+SMALL_PLANS = PLANS[:2]
 
 LATTICE = dihedral(4)
 """The motions that carry the pixel grid onto itself."""
@@ -62,19 +94,16 @@ def numbers(low: float, high: float) -> st.SearchStrategy[float]:
     return st.floats(low, high, width=32)
 
 
-def gabors(phases: tuple[float, ...]) -> st.SearchStrategy[Gabor]:
+def gabors(phase: float) -> st.SearchStrategy[Gabor]:
     """Draws Gabors for kernels of five or seven pixels."""
-    return st.builds(Gabor, wavelength=numbers(3, 6), sigma=numbers(1.25, 2.5), phase=st.sampled_from(phases))
+    return st.builds(Gabor, wavelength=numbers(3, 6), sigma=numbers(1.25, 2.5), phase=st.just(phase))
 
 
-def inhibitions() -> st.SearchStrategy[Inhibition]:
-    """Draws an inhibition of any kind, so weak that two of them cannot take away all of a tile's excitation."""
-    strength = numbers(0.125, 0.375)
-    return st.one_of(
-        st.builds(Crossing, strength),
-        st.builds(OppositeArc, strength),
-        st.builds(Flank, strength, distance=numbers(1.5, 4)),
-    )
+@st.composite
+def inhibitions(draw: st.DrawFn, kind: type[Inhibition]) -> Inhibition:
+    """Draws an inhibition, so weak that two of them cannot take away all of a tile's excitation."""
+    strength = draw(numbers(0.125, 0.375))
+    return Flank(strength, distance=draw(numbers(1.5, 4))) if kind is Flank else kind(strength)
 
 
 def lines() -> st.SearchStrategy[Line]:
@@ -90,48 +119,48 @@ def arcs(draw: st.DrawFn) -> Arc:
 
 
 @st.composite
-def tiles(draw: st.DrawFn, sources: tuple[str, ...], shapes: st.SearchStrategy[Line | Arc]) -> Tile:
-    """Draws a tile of the sources along one of the shapes, with up to two inhibitions."""
-    minus = tuple(draw(st.lists(inhibitions(), max_size=2)))
-    return Tile(sources, draw(shapes), tolerance=draw(numbers(10, 60)), spread=draw(numbers(0.75, 2)), minus=minus)
+def tiles(
+    draw: st.DrawFn,
+    sources: tuple[str, ...],
+    shapes: st.SearchStrategy[Line | Arc],
+    minus: tuple[type[Inhibition], ...] = (),
+) -> Tile:
+    """Draws a tile of the sources along one of the shapes, inhibited in the ways given."""
+    tile = Tile(sources, draw(shapes), tolerance=draw(numbers(10, 60)), spread=draw(numbers(0.75, 2)))
+    for kind in minus:
+        tile = tile - draw(inhibitions(kind))
+    return tile
 
 
 @st.composite
-def circuits(draw: st.DrawFn, around: tuple[int, ...] = AROUND, sizes: tuple[int, ...] = (5, 7)) -> Circuit:
-    """Draws a circuit of three to six families: Gabors, perhaps a union, lines, arcs, perhaps curves.
-
-    Lines and arcs may be sums of two tiles, the second of which reads the Gabors past the layer between.
-    """
+def circuits(draw: st.DrawFn, plans: tuple[Plan, ...] = PLANS) -> Circuit:
+    """Draws a circuit by one of the plans: Gabors, perhaps a union, lines, arcs, and what reads the arcs."""
     with unchecked():
-        return _drawn(draw, around, sizes)
+        return _drawn(draw, draw(st.sampled_from(plans)))
 
 
-def _drawn(draw: st.DrawFn, around: tuple[int, ...], sizes: tuple[int, ...]) -> Circuit:
-    n = draw(st.sampled_from(around))
-    size, reach = draw(st.sampled_from(sizes)), min(sizes)
-    edges = Family("edges", draw(gabors((90.0, 270.0, 30.0))), angles=n, size=size)
-    families, first = [edges], ("edges",)
-    if draw(st.booleans()):
-        bars = Family("bars", draw(gabors((0.0, 180.0))), angles=n // 2, size=size)
-        families.append(bars)
-        first = ("edges", "bars")
-        if draw(st.booleans()):
-            families.append(Family("contours", Union(("edges", "bars")), angles=n // 2))
-            first = ("contours",)
-    term: Tile | Tiles = draw(tiles(first, lines()))
-    families.append(Family("lines", term, angles=draw(st.sampled_from((n // 2, n))), size=reach))
-    term = draw(tiles(("lines",), arcs()))
-    if draw(st.booleans()):
-        term = term + draw(tiles(first, st.one_of(lines(), arcs())))
-    families.append(Family("arcs", term, angles=n, size=reach))
-    if draw(st.booleans()):
-        term = draw(tiles(("arcs",), arcs()))
-        if draw(st.booleans()):
+def _drawn(draw: st.DrawFn, plan: Plan) -> Circuit:
+    n, first = plan.around, ("edges", "bars")[: len(plan.phases)]
+    families = [
+        Family(name, draw(gabors(phase)), angles=n if name == "edges" else n // 2, size=plan.size)
+        for name, phase in zip(first, plan.phases, strict=True)
+    ]
+    if plan.united:
+        families.append(Family("contours", Union(first), angles=n // 2))
+        first = ("contours",)
+    families.append(Family("lines", draw(tiles(first, lines(), plan.minus[0])), angles=plan.lines, size=5))
+    term: Tile | Tiles = draw(tiles(("lines",), arcs(), plan.minus[1]))
+    if plan.also is not None:
+        term = term + draw(tiles(first, lines() if plan.also is Line else arcs()))
+    families.append(Family("arcs", term, angles=n, size=5))
+    if plan.top == "rows":
+        rows = draw(tiles(("arcs",), lines(), plan.minus[2]))
+        families.append(Family("rows", rows, angles=n, period=360, size=5))
+    elif plan.top is not None:
+        term = draw(tiles(("arcs",), arcs(), plan.minus[2]))
+        if plan.top == "lines and curves":
             term = draw(tiles(("lines",), lines())) + term  # the arc among the tiles is the second
-        families.append(Family("curves", term, angles=n, size=reach))
-    elif draw(st.booleans()):
-        rows = draw(tiles(("arcs",), lines()))
-        families.append(Family("rows", rows, angles=n, period=360, size=reach))
+        families.append(Family("curves", term, angles=n, size=5))
     return Circuit("drawn", families)
 
 

@@ -50,6 +50,13 @@ def test_cosine_and_sine_agree_to_the_last_bit_at_quarter_turns_and_in_mirrors(a
     assert cos_sin(90 - angle) == (sin, cos)
 
 
+@pytest.mark.parametrize("angle", range(0, 360, 15))
+def test_the_handbuilt_angles_agree_to_the_last_bit(angle):
+    cos, sin = cos_sin(float(angle))
+    assert cos_sin(-angle) == (cos, -sin + 0.0)
+    assert cos_sin(180 - angle) == (-cos + 0.0, sin)
+
+
 def test_pythons_own_cosine_and_sine_do_not_agree_to_the_last_bit():
     assert any(math.cos(math.radians(90 - angle)) != math.sin(math.radians(angle)) for angle in range(360))
 

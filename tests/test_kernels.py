@@ -144,11 +144,11 @@ def test_a_step_down_the_gradient_is_a_spec_that_loses_less():
 
 
 @given(wavelength=numbers(3, 8), sigma=numbers(1, 2.5), phase=st.sampled_from([0.0, 90.0, 180.0, 37.5]))
-def test_a_gabor_has_no_mean_and_absolute_weights_that_sum_to_1(wavelength, sigma, phase):
+def test_a_gabor_has_no_mean_and_absolute_weights_that_sum_to_1_at_most(wavelength, sigma, phase):
     gabor = Gabor(wavelength=wavelength, sigma=sigma, phase=phase)
-    kernel = draw_gabors(Family("g", gabor, angles=4, size=17), gabor, 17)
+    kernel = draw_gabors(Family("g", gabor, angles=8, size=17), gabor, 17)
     np.testing.assert_allclose(jnp.sum(kernel, (0, 1, 2)), 0, atol=FLOAT32_ROUNDING)
-    np.testing.assert_allclose(jnp.sum(jnp.abs(kernel[..., 0])), 1, atol=FLOAT32_ROUNDING)
+    np.testing.assert_allclose(jnp.max(jnp.sum(jnp.abs(kernel), (0, 1, 2))), 1, atol=FLOAT32_ROUNDING)
 
 
 def test_a_gabor_points_from_dark_to_light():
@@ -177,7 +177,7 @@ def test_a_union_is_the_mean_of_the_gabors_on_its_orientation():
     }
 
 
-@given(circuits(around=(4, 8), sizes=(7,)))
+@given(circuits())
 def test_all_excitation_sums_to_1_and_each_inhibition_to_its_strength(circuit):
     for family in circuit.families:
         for tile in family.tiles:

@@ -194,18 +194,16 @@ def test_units_respond_and_never_below_0():
 def test_no_gabor_responds_more_than_the_image_holds(image):
     most, run = float(jnp.max(jnp.abs(image))), network()(image)
     for name in ("edges", "bars"):
-        # The absolute weights of member 0 sum to 1, those of the others to what the pixel grid makes of them.
-        bounds = most * jnp.sum(jnp.abs(kernels()[name]), (0, 1, 2))
-        np.testing.assert_allclose(bounds[0], most, rtol=FLOAT32_ROUNDING)
         loudest = jnp.max(run[name], (0, 1, 2))
-        assert bool(jnp.all((loudest > 0) & (loudest <= bounds * (1 + FLOAT32_ROUNDING))))
+        assert bool(jnp.all((loudest > 0) & (loudest <= most * (1 + FLOAT32_ROUNDING))))
 
 
 def test_an_image_of_a_gabors_own_signs_reaches_the_bound():
     for name in ("edges", "bars"):
-        kernel = kernels()[name][:, :, :, :1]
+        strongest = int(jnp.argmax(jnp.sum(jnp.abs(kernels()[name]), (0, 1, 2))))
+        kernel = kernels()[name][:, :, :, strongest : strongest + 1]
         signs = jnp.transpose(jnp.sign(kernel), (3, 0, 1, 2))
-        reached = network()(signs, padding="VALID", upto=name)[name][0, 0, 0, 0]
+        reached = network()(signs, padding="VALID", upto=name)[name][0, 0, 0, strongest]
         assert float(reached) == pytest.approx(1, rel=FLOAT32_ROUNDING)
 
 

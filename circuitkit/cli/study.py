@@ -58,7 +58,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CircuitkitError(f"cannot write to {str(options.out)!r}: {error}. Name another folder with --out.") from None
+        raise CircuitkitError(f"cannot write to {options.out}: {error}. Name another folder with --out.") from None
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as bars:

@@ -158,7 +158,7 @@ def run(config: Config) -> Iterator[dict[str, float | str]]:
 
 def read_out(config: Config) -> dict[str, float]:
     """Returns the mean FWHM at the centre unit, and with the largest response over a map 24 pixels wider."""
-    stimuli = grid(Curve(), angle=turn(config.angles), radius=log(12, 290, max(3, config.radii // 4)))
+    stimuli = grid(Curve(), angle=turn(config.angles), radius=log(12, 290, max(3, config.radii // 2)))
     probe = HandbuiltNet(build(curves.SPEC))["curves"]
     side = probe.site().height
     centre, largest = tune(probe, stimuli), tune(probe, stimuli, read_out="max", size=side + 24, chunk=16)

@@ -13,7 +13,7 @@ from circuitkit import reference
 from circuitkit.build import build
 from circuitkit.kernels import kernel_size
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Line, OppositeArc, Tile, Union
-from tests.strategies import added_up, circuits, images, noise, unchecked
+from tests.strategies import SMALL_PLANS, added_up, circuits, images, noise, unchecked
 
 FLOAT32_ROUNDING = 2e-5
 """Share of a layer's largest response. Weights are rounded to 6e-8 of the largest, once; but angles in degrees and
@@ -31,7 +31,7 @@ def slow(circuit: Circuit, image: jax.Array) -> dict[str, np.ndarray]:
     return {name: np.moveaxis(layer, 0, -1) for name, layer in maps.items()}
 
 
-@given(circuit=circuits(around=(4,), sizes=(5,)), image=images(sizes=(9,)))
+@given(circuit=circuits(SMALL_PLANS), image=images(sizes=(9,)))
 def test_the_network_computes_what_the_spec_means(circuit, image):
     network = build(circuit)
     found, wanted = network(image), slow(circuit, image)
@@ -56,7 +56,7 @@ def test_a_gabor_is_drawn_as_it_is_meant(gabor, angles):
     family = Family("g", gabor, angles=angles, size=9)
     drawn = build(Circuit("c", [family])).layers["g"].kernel[...]
     with unchecked():
-        meant = np.stack([reference.gabor_weights(gabor, angle, 4) for angle in family.unit_angles], axis=-1)
+        meant = np.stack(reference.gabor_weights(gabor, family.unit_angles, 4), axis=-1)
     np.testing.assert_allclose(drawn[:, :, 0], meant, atol=FLOAT32_ROUNDING * np.abs(meant).max())
 
 
