@@ -278,7 +278,7 @@ class Family:
         part = f"family {self.name!r}"
         if not self.name or not all(c.isalnum() or c == "_" for c in self.name):
             raise SpecError(f"{part}: a name is letters, digits and underscores, since units are called name@angle.")
-        if isinstance(self.looks_for, str | int | float | Line | Arc):
+        if isinstance(self.looks_for, str | int | float | Shape):
             raise SpecError(f"{part} has looks_for={self.looks_for!r}: wanted a Gabor, a Union or a sum of tiles.")
         checks.whole(part, "angles", self.angles)
         if self.size is not None:

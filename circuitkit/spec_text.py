@@ -10,7 +10,7 @@ from typing import Any
 
 from circuitkit import spec
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Line, OppositeArc, Tile, Tiles, Union
+from circuitkit.spec import Circuit, Crossing, Family, Flank, Gabor, OppositeArc, Tile, Tiles, Union
 
 FORMAT = "circuitkit spec 1"
 
@@ -21,7 +21,7 @@ _NODES: dict[str, tuple[type, ...]] = {
     "families": (Family,),
     "looks_for": (Gabor, Union, Tile, Tiles),
     "terms": (Tile,),
-    "along": (Line, Arc),
+    "along": tuple(cls for cls in _CLASSES.values() if hasattr(cls, "frame")),  # the shapes
     "minus": (Crossing, OppositeArc, Flank),
 }
 _LISTS = ("families", "terms", "minus")

@@ -157,7 +157,7 @@ REFUSED = {
     ),
     "a template as a shape": (
         with_tile(along=GABOR),
-        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Line or Arc.",
+        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Line.",
     ),
     "a number as inhibitions": (
         with_tile(minus=0.7),
