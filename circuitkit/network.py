@@ -6,7 +6,7 @@ responses scale with the image's contrast, and grey, the value 0, excites nothin
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ class Activations(Mapping[str, Maps]):
         return (self.layers,), self.circuit
 
     @classmethod
-    def tree_unflatten(cls, circuit: Circuit, children: tuple[dict[str, Maps]]) -> "Activations":
+    def tree_unflatten(cls, circuit: Circuit, children: tuple[Any]) -> "Activations":
         """Returns the mapping again."""
         return cls(children[0], circuit)
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from circuitkit.cli import sources
 
 
-def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
+def add_to(commands: Any) -> None:
     """Adds the command."""
     parser = commands.add_parser(
         "layers",

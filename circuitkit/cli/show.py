@@ -9,7 +9,7 @@ from circuitkit.cli import sources
 from circuitkit.spec_text import to_json
 
 
-def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
+def add_to(commands: Any) -> None:
     """Adds the command."""
     parser = commands.add_parser(
         "show",

@@ -19,7 +19,7 @@ from circuitkit.viz.report import write_report
 from circuitkit.viz.tables import angle_error
 
 
-def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
+def add_to(commands: Any) -> None:
     """Adds the command."""
     parser = commands.add_parser(
         "study",
