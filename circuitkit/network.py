@@ -159,9 +159,12 @@ class CircuitNetwork(nnx.Module):
         return tuple(name for name in names if name in wanted)
 
     def receptive_field(self, layer: str) -> ReceptiveField:
-        """Returns what a unit of a layer sees, padding `SAME`."""
-        if layer not in self.layers:
-            raise unknown_name("layer", layer, self.layers, owner=f"circuit {self.circuit.name!r}")
+        """Returns what a unit of a layer sees, padding `SAME`.
+
+        Raises:
+            UnknownNameError: If there is no such layer.
+        """
+        self.needed(layer)  # refuses a layer that does not exist
         side = self.layers[layer].layout.shape[0]
         fields = [
             self.receptive_field(source) if source != IMAGE else ReceptiveField()
