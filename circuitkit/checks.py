@@ -81,10 +81,17 @@ def odd(part: str, field: str, value: object) -> int:
 
 
 def images(given: Float[Array, "..."]) -> None:
-    """Refuses images that are not (image, height, width, 1 or 3 channels), or that hold NaN or infinity.
+    """Refuses images that are not floats of (image, height, width, 1 or 3 channels), or hold NaN or infinity.
 
     Values are looked at only where there are any: not while JAX traces.
     """
+    if not isinstance(given, jax.Array | np.ndarray):
+        raise ImageError(f"got images as a {type(given).__name__}: wanted an array. Stack them with jnp.stack.")
+    if not np.issubdtype(given.dtype, np.floating):
+        raise ImageError(
+            f"got images of type {given.dtype}: wanted floats, -1 (black) to 1 (white) with 0 for the background grey. "
+            "Bytes become that with images / 127.5 - 1."
+        )
     if given.ndim != 4 or given.shape[-1] not in (1, 3):
         raise ImageError(
             f"got images of shape {given.shape}: wanted (image, height, width, channel) with 1 channel (grey) or 3 "

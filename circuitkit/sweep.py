@@ -6,7 +6,7 @@ image that determines the unit that is read; nothing but the read-out is kept.
 
 from collections.abc import Callable
 from importlib import metadata
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
+from circuitkit import checks
 from circuitkit.compiling import jit
+from circuitkit.errors import unknown_name
 from circuitkit.probe import Probe, Site
 from circuitkit.stimuli import Grid
 
@@ -47,7 +49,16 @@ def tune(
     Returns:
         An array with one dimension for each axis of the grid, and `unit`; its attributes say net, layer,
         read-out, stimulus and versions.
+
+    Raises:
+        UnknownNameError: If there is no such read-out.
+        ImageError: If `size` is too small for the layer.
+        SpecError: If `chunk` is no whole number above 0.
     """
+    if read_out not in get_args(ReadOut):
+        raise unknown_name("read-out", read_out, get_args(ReadOut), owner="tune")
+    if chunk is not None:
+        checks.whole("tune", "chunk", chunk)
     site = probe.site() if size is None else probe.site_in(size, size)
     chunk = chunk or max(1, min(256, 2**18 // (site.height * site.width), len(stimuli)))
     run = _compiled(probe, stimuli, site, read_out)

@@ -8,11 +8,12 @@ import pytest
 import xarray as xr
 
 from circuitkit.build import build
-from circuitkit.errors import ImageError, UnknownNameError
+from circuitkit.errors import ImageError, SpecError, UnknownNameError
 from circuitkit.probe import HandbuiltNet
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile, Union
 from circuitkit.stimuli import Curve, grid, turn
 from circuitkit.sweep import tune
+from tests.strategies import unchecked
 
 
 def small_circuit() -> Circuit:
@@ -117,6 +118,22 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         NET["curves", "curves@44"]
     with pytest.raises(UnknownNameError, match="has no unit 8: it has 8 units"):
         NET["curves", 8]
+
+
+def test_misspelt_read_outs_and_impossible_chunks_are_refused() -> None:
+    with unchecked():
+        with pytest.raises(UnknownNameError, match="tune has no read-out 'center'. Did you mean 'centre'"):
+            tune(NET["curves"], STIMULI, read_out="center")  # type: ignore[arg-type]
+        with pytest.raises(SpecError, match="tune has chunk=-1: wanted a whole number, at least 1"):
+            tune(NET["curves"], STIMULI, chunk=-1)
+
+
+def test_bytes_and_lists_are_no_images() -> None:
+    with unchecked():
+        with pytest.raises(ImageError, match="got images of type uint8: wanted floats"):
+            NET.maps(np.zeros((1, 40, 40, 3), np.uint8), "curves")  # type: ignore[arg-type]
+        with pytest.raises(ImageError, match="got images as a list: wanted an array"):
+            NET.maps([[0.0]], "curves")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
