@@ -36,9 +36,11 @@ class Net(ABC):
     Attributes:
         name: What reports call it.
         image_size: Rows and columns of the images that it was made for; None if any will do.
+        image_values: What becomes of an image before the first layer; kept with every result.
     """
 
     name: str
+    image_values: str = "as they are; RGB is averaged"
     image_size: tuple[int, int] | None = None
 
     @property

@@ -11,6 +11,7 @@ import xarray as xr
 
 from circuitkit import equivariance, tuning
 from circuitkit.build import build
+from circuitkit.errors import SpecError
 from circuitkit.network import CircuitNetwork
 from circuitkit.probe import HandbuiltNet, Net, Probe
 from circuitkit.spec import Circuit, Crossing, Flank, OppositeArc
@@ -20,7 +21,8 @@ from circuitkit.sweep import tune
 DISTILL_RADII = (12.0, 290.0)
 """Range of radii of Distill's synthetic curves, in pixels."""
 
-ANGLES, RADII = 72, 20
+ANGLES, RADII = 48, 20
+"""48 angles hold the half steps between 24 units, where a family covers the turn worst."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being measured, the number of stimuli done, and the number of all."""
@@ -98,10 +100,19 @@ def study(
 
     Returns:
         The study: responses, summaries and the network.
+
+    Raises:
+        SpecError: If the last family of the circuit is no family of curves.
+        UnknownNameError: If the net has no such layer.
     """
     trained = None if net is None or layer is None else net[layer]  # an unknown layer is refused before any work
-    network = build(circuit)
-    family = circuit.families[-1].name
+    last = circuit.families[-1]
+    if last.turn != 360:
+        raise SpecError(
+            f"circuit {circuit.name!r} ends in family {last.name!r}, which comes back after {last.turn:g} degrees: a "
+            "study measures curves, which come back after 360. Use `tune` on the family, with stimuli of your own."
+        )
+    network, family = build(circuit), last.name
     curved = log(*DISTILL_RADII, radii)
     stimuli = grid(Curve(), angle=turn(angles), radius=(*curved, math.inf), polarity=(1, -1))
     fewer = grid(Curve(), angle=turn(angles), radius=(*curved[::2], math.inf), polarity=(1,))

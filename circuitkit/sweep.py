@@ -85,6 +85,7 @@ def tune(
             "image_size": (site.height, site.width),
             "receptive_field": (site.height, site.width) if field is None else field.size,
             "stimulus": repr(stimuli.stimulus),
+            "image_values": probe.net.image_values,
             "versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("circuitkit", "jax", "numpy")),
         },
     )

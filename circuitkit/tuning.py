@@ -148,6 +148,8 @@ def summary(responses: xr.DataArray) -> xr.Dataset:
     (the top of its radial curve over the 90th percentile of these among the units given, at most 1). The factors
     are in the table, so that another score is one line away. A unit that is silent scores 0.
     """
+    _require(responses, "angle", "radius", "polarity", "unit")
+    _require_whole_turn(responses)
     curve = radial(responses)
     tops = curve.max("angle")
     strong = float(tops.where(tops > 0).quantile(0.9)) if float(tops.max()) > 0 else 1.0
@@ -191,6 +193,15 @@ def _best(responses: xr.DataArray, *dims: str) -> xr.DataArray:
 
 def _ratio(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
     return part / whole.where(whole > 0)
+
+
+def _require_whole_turn(responses: xr.DataArray) -> None:
+    angles = np.sort(responses.angle.values)
+    if len(angles) < 3 or not np.allclose(np.diff(angles), 360 / len(angles)):
+        raise StimulusError(
+            f"the responses are to {len(angles)} angles from {angles[0]:g} to {angles[-1]:g} degrees: wanted evenly "
+            "spaced ones over the whole turn. Make them with turn(36)."
+        )
 
 
 def _require(responses: xr.DataArray, *dims: str) -> None:

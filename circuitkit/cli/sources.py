@@ -1,12 +1,14 @@
 """Finding what a command line names: a circuit by module or JSON file, a net by ONNX file."""
 
 import argparse
+import dataclasses
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
 from circuitkit.errors import NetError, SpecError
-from circuitkit.nets import Preprocessing, TrainedNet, load
+from circuitkit.nets import REGISTRY, Preprocessing, TrainedNet, load
 from circuitkit.spec import Circuit
 from circuitkit.spec_text import from_json
 
@@ -22,14 +24,18 @@ def circuit(name: str) -> Circuit:
             return from_json(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(f"the spec {name!r} cannot be read: {error}.") from None
+    # A user's own modules lie where the command is run, as with `python -m`.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
-        found = importlib.util.find_spec(name)
+        found = None if name.startswith(".") or "/" in name else importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):
         found = None
     if found is None:
+        hint = f" A module is named without its ending: {Path(name).stem}." if name.endswith(".py") else ""
         raise SpecError(
             f"there is no module {name!r} and it is no .json file: name a module that holds a SPEC, such as "
-            "handbuilt.curves, or a file written by `circuitkit show --json`."
+            f"handbuilt.curves, or a file written by `circuitkit show --json`.{hint}"
         )
     spec = getattr(importlib.import_module(name), "SPEC", None)
     if not isinstance(spec, Circuit):
@@ -62,7 +68,11 @@ def net(path: str, options: argparse.Namespace) -> TrainedNet:
     }
     if not path.endswith(".onnx"):
         raise NetError(f"{path!r} is no .onnx file: nets are read from ONNX files. Export the net to ONNX first.")
-    return load(path, preprocessing=Preprocessing(**given) if given else None)
+    if not given:
+        return load(path)
+    # What is not said stays as it is known for this net.
+    known = REGISTRY.get(Path(path).stem, Preprocessing())
+    return load(path, preprocessing=dataclasses.replace(known, **given))
 
 
 def _triple(text: str) -> tuple[float, ...]:

@@ -84,6 +84,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 def write(found: Study, folder: Path, *, command: str | None = None) -> Path:
     """Writes report, figures, results and spec into a folder that exists; returns the report's path."""
+    for old in (*folder.glob("without_*.nc"), *(folder / "figures").glob("*.png"), folder / "trained.nc"):
+        old.unlink(missing_ok=True)  # of an earlier study, which this one replaces
     (folder / "spec.json").write_text(to_json(found.circuit), encoding="utf-8")
     for name, subject in found.subjects.items():
         results = xr.Dataset({"response": subject.responses}).merge(subject.summary)
@@ -119,7 +121,7 @@ def _trained_table(trained: Subject, *, most: int = 10) -> Table:
     """Returns the most curve-like units of the trained layer."""
     table = Table(title=f"{trained.title}: the most curve-like of {trained.summary.sizes['unit']} units")
     for column in ("unit", "score", "angle", "FWHM", "echo", "line / peak", "polarity", "radius"):
-        table.add_column(column, justify="right" if column != "unit" else "left")
+        table.add_column(column, justify="right" if column != "unit" else "left", no_wrap=column == "unit")
     for name in trained.ranked()[:most]:
         unit = {key: float(value) for key, value in trained.summary.sel(unit=name).data_vars.items()}
         table.add_row(

@@ -72,7 +72,7 @@ IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 REGISTRY: dict[str, Preprocessing] = {
     "squeezenet1_1": IMAGENET,
-    "squeezenet1.1": IMAGENET,
+    "squeezenet1.1-7": IMAGENET,
     "resnet50v2_stage3": IMAGENET,
     "resnet50-v2-7": IMAGENET,
 }

@@ -28,7 +28,7 @@ class TrainedNet(Net):
                 f"({preprocessing.colours}). Give another channel order."
             )
         self.onnx, self.preprocessing = onnx, preprocessing
-        self.name, self.image_size = onnx.name, onnx.image_size
+        self.name, self.image_size, self.image_values = onnx.name, onnx.image_size, str(preprocessing)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -232,6 +232,7 @@ def _measured(subjects: Sequence[Subject]) -> list[Html]:
         "image_size": "image (height x width)",
         "receptive_field": "receptive field",
         "stimulus": "stimulus",
+        "image_values": "image values",
         "versions": "versions",
     }
     rows = [
