@@ -95,7 +95,7 @@ def images(given: Float[Array, "..."]) -> None:
     if given.ndim != 4 or given.shape[-1] not in (1, 3):
         raise ImageError(
             f"got images of shape {given.shape}: wanted (image, height, width, channel) with 1 channel (grey) or 3 "
-            "(RGB). Add axes with images[None, :, :, None], or move the channels last."
+            "(RGB). A single image becomes a batch with image[None]."
         )
     if isinstance(given, jax.core.Tracer):
         return

@@ -145,7 +145,7 @@ def summary(responses: xr.DataArray) -> xr.Dataset:
     `curve_score` is the product of five shares, each 1 for an ideal curve detector and 0 for none: how selective
     it is for the angle (length of the mean direction), how little it echoes, how much it prefers its best curve
     to any straight line, how alike it takes both polarities, and how strongly it responds to curves of all radii
-    (the top of its radial curve over the 90th percentile of these among the units given, at most 1). The factors
+    (the top of its radial curve over the 90th percentile of the units that respond, at most 1). The factors
     are in the table, so that another score is one line away. A unit that is silent scores 0.
     """
     _require(responses, "angle", "radius", "polarity", "unit")

@@ -98,17 +98,17 @@ WRONG_IMAGES = {
     "no batch": (
         IMAGE[0],
         "got images of shape (20, 20, 1): wanted (image, height, width, channel) with 1 channel (grey) or 3 (RGB). "
-        "Add axes with images[None, :, :, None], or move the channels last.",
+        "A single image becomes a batch with image[None].",
     ),
     "two channels": (
         jnp.concatenate([IMAGE, IMAGE], axis=-1),
         "got images of shape (2, 20, 20, 2): wanted (image, height, width, channel) with 1 channel (grey) or 3 (RGB). "
-        "Add axes with images[None, :, :, None], or move the channels last.",
+        "A single image becomes a batch with image[None].",
     ),
     "channels first": (
         jnp.zeros((2, 3, 20, 20)),
         "got images of shape (2, 3, 20, 20): wanted (image, height, width, channel) with 1 channel (grey) or 3 (RGB). "
-        "Add axes with images[None, :, :, None], or move the channels last.",
+        "A single image becomes a batch with image[None].",
     ),
     "NaN": (
         IMAGE.at[1, 3, 4, 0].set(jnp.nan),

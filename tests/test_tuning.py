@@ -137,6 +137,8 @@ def test_a_feeble_and_a_silent_unit_score_low() -> None:
 def test_missing_axes_are_refused_by_name() -> None:
     with pytest.raises(StimulusError, match="not over polarity: name it as an axis"):
         tuning.polarity_ratio(responses().isel(polarity=0, drop=True))
+    with pytest.raises(StimulusError, match="wanted evenly spaced ones over the whole turn"):
+        tuning.summary(responses().isel(angle=slice(0, 36)))
     with pytest.raises(StimulusError, match="hold no straight line: add radius=math.inf"):
         tuning.line_ratio(responses().isel(radius=slice(0, 5)))
     with pytest.raises(StimulusError, match="straight lines only"):

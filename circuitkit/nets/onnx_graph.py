@@ -76,7 +76,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         import onnx
     except ImportError as error:
         raise NetError(
-            f"reading {os.fspath(path)!r} needs the package onnx. Install it with pip install 'circuitkit[nets]'."
+            f"reading {os.fspath(path)!r} needs the package onnx. Install it with pip install onnx."
         ) from error
     file = os.fspath(path)
     model = _parse(file)

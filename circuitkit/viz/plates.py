@@ -167,7 +167,7 @@ def _trained(study: Study, trained: Subject) -> Iterator[Plate]:
         f"the score for the best {len(best)}: {', '.join(best)}.",
         "How curve-like every unit of the layer is. The score is the product of the selectivity for angle, 1 − echo, "
         "1 − (straight line over best curve) and the ratio of the responses to both polarities, and the strength: the "
-        "peak over the median peak of the layer, at most 1.",
+        "radial curve over the 90th percentile of the units that respond, at most 1.",
     )
     yield Plate(
         "polar-trained",

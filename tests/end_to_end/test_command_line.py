@@ -1,14 +1,18 @@
 """The commands as a user types them: what they write, and what they refuse before any work starts."""
 
+import dataclasses
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 import xarray as xr
 
-from circuitkit.cli.main import main
+from circuitkit.cli import sources
+from circuitkit.cli.main import main, parser
 from circuitkit.geometry import angle_between
+from circuitkit.nets import IMAGENET
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile
 from circuitkit.spec_text import from_json, to_json
 from handbuilt import curves
@@ -107,6 +111,43 @@ def test_circuits_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[st
     broken = tmp_path / "broken.json"
     broken.write_text('{"format": ')
     assert "this is no JSON (line 1" in refused(capsys, "study", str(broken))
+
+
+def test_a_module_of_ones_own_is_found_where_the_command_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bends_of_mine.py").write_text("from handbuilt.curves import circuit\n\nSPEC = circuit(15)\n")
+    assert main(["show", "bends_of_mine"]) == 0
+    assert "Arc(radius=15" in capsys.readouterr().out
+    for path in ("bends_of_mine.py", "./bends_of_mine.py"):
+        assert "A module is named without its ending: bends_of_mine." in refused(capsys, "show", path)
+
+
+def test_a_circuit_that_does_not_end_in_curves_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edges = Family("edges", Gabor(wavelength=5, sigma=1.6, phase=90), angles=8)
+    lines = Family("lines", Tile(edges, along=Line(length=3), tolerance=25), angles=8)
+    path = tmp_path / "lines.json"
+    path.write_text(to_json(Circuit("lines", [edges, lines])))
+    said = refused(capsys, "study", str(path), "--out", str(tmp_path / "out"))
+    assert "study measures curves, which come back after 360" in said
+
+
+def test_a_later_study_leaves_nothing_of_an_earlier_one(spec_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    for stale in (tmp_path / "trained.nc", tmp_path / "figures" / "ranking.png"):
+        stale.touch()
+    assert main(["study", str(spec_file), "--out", str(tmp_path), "--angles", "8", "--radii", "3"]) == 0
+    assert not (tmp_path / "trained.nc").exists()
+    assert not (tmp_path / "figures" / "ranking.png").exists()
+
+
+def test_what_is_said_of_a_net_adds_to_what_is_known(data_folder: Path) -> None:
+    net = str(data_folder / "nets" / "squeezenet1_1.onnx")
+    options = parser().parse_args(["study", "a", "--net", net, "--colours", "BGR"])
+    made = sources.net(net, options).preprocessing
+    assert made == dataclasses.replace(IMAGENET, colours="BGR")
 
 
 def test_a_misspelt_field_of_a_spec_is_refused(

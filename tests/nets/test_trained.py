@@ -57,7 +57,9 @@ def test_a_net_of_unknown_preprocessing_is_refused_until_told(data_folder: Path,
     renamed.write_bytes((data_folder / "nets" / "squeezenet1_1.onnx").read_bytes())
     with pytest.raises(NetError, match="no preprocessing is known for net 'mystery'"):
         nets.load(renamed)
-    assert nets.load(renamed, preprocessing=IMAGENET).name == "mystery"
+    told = nets.load(renamed, preprocessing=IMAGENET)
+    assert told.name == "mystery"
+    assert tune(told["fire2"], FEW).attrs["image_values"] == str(IMAGENET)
     with pytest.raises(NetError, match="takes images of 3 channels, but its preprocessing gives 1"):
         nets.load(renamed, preprocessing=Preprocessing(colours="GREY"))
 
