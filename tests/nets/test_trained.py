@@ -123,3 +123,12 @@ def test_weights_are_given_where_one_convolution_makes_the_layer(squeezenet: Tra
     assert source == "fire5_squeeze"
     assert kernel.shape == (3, 3, 32, 128)
     assert squeezenet.weights("fire5") is None  # a concatenation of two
+
+
+def test_logits_of_bytes_made_images_are_the_recorded_ones(squeezenet: TrainedNet, data_folder: Path) -> None:
+    with np.load(data_folder / "nets" / "reference_squeezenet1_1.npz", allow_pickle=False) as recorded:
+        images, wanted = recorded["images"], recorded["logits"]
+    found = np.asarray(squeezenet.logits(jnp.asarray(images / 127.5 - 1, jnp.float32)))
+    np.testing.assert_allclose(found, wanted, atol=1e-3 * np.abs(wanted).max())
+    upside_down = np.asarray(squeezenet.logits(jnp.asarray(images[:, ::-1] / 127.5 - 1, jnp.float32)))
+    assert np.abs(upside_down - wanted).max() > 0.1 * np.abs(wanted).max()
