@@ -15,6 +15,7 @@ What an angle means, by kind of unit:
 import math
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -72,3 +73,33 @@ def angle_between(angle: float, other: float, period: float = 360.0) -> float:
     -20.0
     """
     return (angle - other + period / 2) % period - period / 2
+
+
+def turning(angle: Degrees) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Returns cosine and sine of an angle in degrees that may be traced; exact at quarter turns, in float32.
+
+    The whole quarter turns are taken off in degrees, where that rounds nothing, so angles a quarter turn apart
+    have the very same two numbers, swapped.
+    """
+    angle = jnp.asarray(angle, jnp.float32)
+    quarters = jax.lax.stop_gradient(jnp.round(angle / 90))
+    rest = jnp.deg2rad(angle - 90 * quarters)
+    cos, sin = jnp.cos(rest), jnp.sin(rest)
+    quadrant = jnp.mod(quarters, 4)
+    swapped = jnp.mod(quadrant, 2) == 1
+    turned_cos = jnp.where(swapped, sin, cos) * jnp.where((quadrant == 1) | (quadrant == 2), -1.0, 1.0)
+    turned_sin = jnp.where(swapped, cos, sin) * jnp.where(quadrant >= 2, -1.0, 1.0)
+    return turned_cos, turned_sin
+
+
+def norm(x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Float[Array, "*points"]:
+    """Returns the length of a vector; its gradient at the origin is 0, not NaN."""
+    squared = x**2 + y**2
+    at_origin = squared < 1e-12
+    return jnp.where(at_origin, 0.0, jnp.sqrt(jnp.where(at_origin, 1.0, squared)))
+
+
+def bearing(x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Float[Array, "*points"]:
+    """Returns the direction of a vector, in radians, -pi to pi; 0 at the origin, with gradient 0."""
+    at_origin = x**2 + y**2 < 1e-12
+    return jnp.arctan2(jnp.where(at_origin, 0.0, y), jnp.where(at_origin, 1.0, x))

@@ -1,4 +1,4 @@
-"""`circuitkit`: study a circuit, print its spec, list the layers of a net."""
+"""`circuitkit`: study a circuit, print its spec, list the layers of a net, draw stimuli."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from circuitkit.cli import layers, show, study
+from circuitkit.cli import layers, show, stimuli, study
 from circuitkit.errors import CircuitkitError
 
 
@@ -14,11 +14,15 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="circuitkit",
-        description="Handwritten vision circuits, and one battery of tests for handbuilt and trained nets.",
-        epilog="Start with:  circuitkit study handbuilt.curves",
+        description=(
+            "Handwritten vision circuits, one battery of tests for handbuilt and trained nets, and stimuli with known "
+            "parameters."
+        ),
+        epilog="Start with:  circuitkit study handbuilt.curves\n             circuitkit stimuli --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (study, show, layers):
+    for command in (study, show, layers, stimuli):
         command.add_to(commands)
     return top
 

@@ -9,18 +9,19 @@ import xarray as xr
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from circuitkit.stimuli import Curve
+from circuitkit.stimuli import Curve, Stimulus
+from circuitkit.stimuli.text import stimulus_from_json
 from circuitkit.viz.style import HEAD, SMALL, WIDTH, new_figure, place, styled
 
 
-def stimulus_of(responses: xr.DataArray) -> Curve:
+def stimulus_of(responses: xr.DataArray) -> Stimulus:
     """Returns the stimulus that responses were measured with, from their attributes.
 
-    >>> stimulus_of(xr.DataArray(0, attrs={"stimulus": "Curve(radius=30.0, width=3)"}))
-    Curve(angle=0.0, radius=30.0, length=90.0, width=3.0, contrast=1.0, polarity=1.0, background=0.0)
+    >>> stimulus_of(xr.DataArray(0, attrs={"stimulus_spec": '{"class": "Curve", "radius": 30.0}'}))
+    Curve(radius=30)
     """
-    text = str(responses.attrs.get("stimulus", "Curve()"))
-    return Curve(**{name: float(value) for name, value in re.findall(r"(\w+)=([-+.\w]+)", text)})
+    text = responses.attrs.get("stimulus_spec")
+    return Curve() if text is None else stimulus_from_json(text)
 
 
 def size_of(responses: xr.DataArray) -> tuple[int, int]:
@@ -34,17 +35,15 @@ def size_of(responses: xr.DataArray) -> tuple[int, int]:
 
 
 def image(
-    stimulus: Curve, size: tuple[int, int], *, angle: float, radius: float, polarity: float = 1.0
+    stimulus: Stimulus, size: tuple[int, int], *, angle: float, radius: float, polarity: float = 1.0
 ) -> Float[np.ndarray, "h w"]:
     """Returns one stimulus, anchored at the centre of an image of `size` (height, width) pixels."""
-    parameters = {name: getattr(stimulus, name) for name in ("length", "width", "contrast", "background")}
-    shown = Curve(angle=angle, radius=radius, polarity=polarity, **parameters)
-    height, width = size
-    return np.asarray(shown.draw(height, width, anchor=((height - 1) / 2, (width - 1) / 2)))
+    shown = stimulus.with_values({"angle": angle, "radius": radius, "polarity": polarity})
+    return np.asarray(shown.draw(*size).mean(axis=-1))
 
 
 @styled
-def stimulus_gallery(stimulus: Curve, size: tuple[int, int], radii: Sequence[float], *, angles: int = 12) -> Figure:
+def stimulus_gallery(stimulus: Stimulus, size: tuple[int, int], radii: Sequence[float], *, angles: int = 12) -> Figure:
     """Shows the stimuli: angles from left to right, radii from top to bottom, the last row with dark strokes.
 
     Args:

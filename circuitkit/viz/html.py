@@ -7,7 +7,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
-VOID = frozenset({"br", "col", "hr", "img", "link", "meta"})
+VOID = frozenset({"br", "col", "hr", "img", "link", "meta", "wbr"})
 
 
 class Html(str):

@@ -8,7 +8,8 @@ import numpy as np
 
 from circuitkit.study import Study, Subject
 from circuitkit.viz import tables
-from circuitkit.viz.html import Html, join, table, tag
+from circuitkit.viz.html import Html, table, tag
+from circuitkit.viz.page import document
 from circuitkit.viz.plates import Plate, best_units, plates
 from circuitkit.viz.style import DPI, WIDTH, to_png
 
@@ -17,52 +18,6 @@ SPEC = "spec.json"
 
 LISTED = 20
 """How many units of a trained layer the table of units lists."""
-
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""Nothing may be fetched or run, whatever a name in the study says."""
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --rule: #d1d9e0; --code: #f6f8fa;
-  --link: #0b57d0; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a4acb6; --paper: #14171c; --rule: #363c45;
-  --code: #1d2127; --link: #8ab4f8; } }
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.6 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif;
-  overflow-wrap: break-word; }
-p, li, dd, figcaption { max-width: 44rem; }
-a { color: var(--link); }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; letter-spacing: -0.01em; }
-h2 { font-size: 1.3rem; line-height: 1.3; margin: 3rem 0 0.75rem; padding-top: 0.75rem;
-  border-top: 1px solid var(--rule); }
-.claim { font-size: 1.15rem; line-height: 1.55; margin: 0 0 1.25rem; }
-nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin: 0; padding: 0; list-style: none;
-  font-size: 0.9rem; }
-figure { margin: 2rem 0; }
-.card { background: #ffffff; border: 1px solid var(--rule); border-radius: 6px; padding: 0.75rem; overflow-x: auto; }
-.card img { display: block; width: 100%; min-width: 40rem; height: auto; }
-figcaption, caption { color: var(--soft); font-size: 0.9rem; line-height: 1.5; }
-caption span { display: inline-block; position: sticky; left: 0; max-width: min(44rem, 100vw - 2.5rem); }
-figcaption { margin-top: 0.6rem; }
-pre { background: var(--code); border: 1px solid var(--rule); border-radius: 6px; padding: 0.9rem 1rem;
-  overflow-x: auto; font-size: 0.8rem; line-height: 1.5; }
-pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-.scroll { overflow-x: auto; margin: 1.5rem 0; }
-table { border-collapse: collapse; font-size: 0.85rem; line-height: 1.4; font-variant-numeric: tabular-nums;
-  width: 100%; overflow-wrap: normal; }
-caption { text-align: left; padding-bottom: 0.5rem; }
-th, td { padding: 0.35rem 0.9rem 0.35rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--rule); }
-thead th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
-tbody th { font-weight: 500; }
-tbody th.long { min-width: 9rem; } td.long { min-width: 13rem; }
-.number { text-align: right; }
-td.number { white-space: nowrap; }
-dt { font-weight: 600; } dd { margin: 0 0 0.6rem; }
-:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-@media print { .card, figure, tr { break-inside: avoid; } }
-"""
 
 SECTIONS = {
     "circuit": "The circuit",
@@ -125,14 +80,7 @@ def page(study: Study, drawn: dict[str, list[Html]], names: Sequence[str], *, co
         tag("nav", tag("ul", *links), aria_label="Sections"),
         tag("main", *(_section(name, words.get(name, []), drawn.get(name, [])) for name in order)),
     ]
-    head = [
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", f"{title} – circuitkit report"),
-        tag("style", Html(STYLE)),
-    ]
-    return join([Html("<!DOCTYPE html>\n"), tag("html", tag("head", *head), tag("body", *body), lang="en"), Html("\n")])
+    return document(f"{title} – circuitkit report", body)
 
 
 def claim(study: Study) -> str:

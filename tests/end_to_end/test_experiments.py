@@ -2,6 +2,8 @@
 
 import math
 
+import circuitkit as ck
+from experiments.cosmetics import __main__ as cosmetics
 from experiments.curve_numbers.__main__ import SMOKE, VARIANTS, run
 from handbuilt import curves
 
@@ -16,3 +18,14 @@ def test_the_numbers_of_the_curve_circuit() -> None:
 def test_every_variant_differs_from_the_circuit_as_written() -> None:
     for name, edit in VARIANTS.items():
         assert (edit(curves.SPEC).families == curves.SPEC.families) == (name == "as written"), name
+
+
+def test_cosmetics_change_little_and_corners_more() -> None:
+    rows, kept = cosmetics.run(cosmetics.SMOKE, cosmetics.probes(cosmetics.SMOKE, None, None))
+    found = {row["stimulus"]: row for row in rows}
+    assert found["outline"]["lowest"] == found["outline"]["highest"] == 1
+    assert found["inside filled"]["correlation of tuning, median"] > 0.95  # type: ignore[operator]
+    assert found["corner"]["highest"] < found["corner, rounded by 20 px"]["lowest"]  # type: ignore[operator]
+    assert found["straight edge"]["highest"] <= 0.01  # type: ignore[operator]
+    assert cosmetics.figure(kept).axes
+    assert isinstance(cosmetics.painted(cosmetics.SMOKE)["corner"], ck.stimuli.LabelledSet)

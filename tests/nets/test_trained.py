@@ -89,7 +89,7 @@ def test_a_stimulus_one_pixel_off_the_centre_is_another_stimulus(squeezenet: Tra
     probe = squeezenet["fire5"]
     right = tune(probe, FEW)
     site = probe.site()
-    images = np.stack([Curve(angle=0, radius=15).draw(63, 63, anchor=(31.0, 31.0 + d)) for d in (0, 1)])[..., None]
+    images = np.stack([Curve(angle=0, radius=15).draw(63, 63, anchor=(31.0, 31.0 + d)) for d in (0, 1)])
     maps = np.asarray(probe.maps(jnp.asarray(images)))[:, site.unit[0], site.unit[1]]
     np.testing.assert_allclose(maps[0], right.isel(angle=0, radius=0), atol=1e-4 * float(right.max()))
     assert np.abs(maps[1] - maps[0]).max() > 0.05 * float(right.max())

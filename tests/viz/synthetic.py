@@ -9,6 +9,8 @@ from circuitkit import tuning
 from circuitkit.build import build
 from circuitkit.probe import HandbuiltNet
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile
+from circuitkit.stimuli import Curve
+from circuitkit.stimuli.text import stimulus_to_json
 from circuitkit.study import Study, Subject
 
 HOSTILE = "<script>alert('$x$')</script>&\"'"
@@ -44,7 +46,8 @@ def responses(units: dict[str, float], *, echo: float = 0.0, count: int = 24, **
             "read_out": "centre",
             "image_size": (21, 21),
             "receptive_field": (21, 21),
-            "stimulus": "Curve(radius=20.0, length=15.0, width=2.0)",
+            "stimulus": "Curve(length=15)",
+            "stimulus_spec": stimulus_to_json(Curve(length=15)),
             "versions": "circuitkit 0",
             **attrs,
         },

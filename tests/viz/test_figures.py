@@ -160,7 +160,7 @@ def test_stimuli_are_drawn_as_they_were_shown():
     shown = stimulus_of(synthetic.responses({"u": 0.0}))
     assert (shown.length, shown.width) == (15, 2)
     drawn = image(shown, (21, 21), angle=90, radius=20)
-    expected = Curve(angle=90, radius=20, length=15, width=2).draw(21, 21, anchor=(10, 10))
+    expected = Curve(angle=90, radius=20, length=15, width=2).draw(21)[..., 0]
     np.testing.assert_array_equal(drawn, expected)
     rows = np.argwhere(drawn > 0.5)[:, 0]
     assert rows.min() in (9, 10)  # an arch: the apex in the centre is the highest point
