@@ -11,7 +11,7 @@ from circuitkit.errors import StimulusError
 from circuitkit.geometry import Pixels
 from circuitkit.stimuli.parameter import part, pixels
 from circuitkit.stimuli.render import Cut, Points
-from circuitkit.stimuli.stimulus import Figure, stimulus
+from circuitkit.stimuli.stimulus import Figure, Stimulus, stimulus
 
 
 @stimulus
@@ -113,6 +113,6 @@ class Outline(Figure):
 
 def _check_figure(whole: Figure, name: str) -> None:
     held = getattr(whole, name)
-    # A placeholder of a pytree is neither a stimulus nor anything a user would give.
-    if held is None or isinstance(held, str | int | float):
+    # While JAX takes a stimulus apart, something that is no stimulus may stand here for a moment.
+    if held is None or (isinstance(held, str | int | float | Stimulus) and not isinstance(held, Figure)):
         raise StimulusError(f"{type(whole).__name__} has {name}={held!r}: wanted a figure, such as a Disc or a Bar.")

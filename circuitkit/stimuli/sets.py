@@ -19,14 +19,14 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import scipy.special
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from circuitkit import checks
 from circuitkit.compiling import jit
@@ -42,6 +42,9 @@ Items = Any
 """What a set needs to draw some of its stimuli: a pytree of arrays, the first axis of each the stimulus."""
 
 Indices = Int[np.ndarray, " stimulus"]
+
+Which: TypeAlias = slice | Sequence[int] | Int[np.ndarray, " _"] | Bool[np.ndarray, " _"] | pd.Series
+"""Some of a set: a slice, indices, or a True or False for each."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,14 +122,13 @@ class LabelledSet(abc.ABC):
     @overload
     def __getitem__(self, key: int) -> Stimulus: ...
     @overload
-    def __getitem__(self, key: slice | Sequence[int] | Indices) -> "Subset": ...
-    def __getitem__(self, key: int | slice | Sequence[int] | Indices) -> "Stimulus | Subset":
+    def __getitem__(self, key: Which) -> "Subset": ...
+    def __getitem__(self, key: int | Which) -> "Stimulus | Subset":
         if isinstance(key, int | np.integer):
             if not -len(self) <= key < len(self):
                 raise IndexError(f"there is no stimulus {key}: the set has {len(self)}, counted from 0.")
             return self.stimulus_at(int(key) % len(self))
-        indices = np.arange(len(self))[key if isinstance(key, slice) else np.asarray(key, int)]
-        return Subset(self, tuple(int(index) for index in indices))
+        return Subset(self, tuple(places(len(self), key).tolist()))
 
     def __iter__(self) -> Iterator[Stimulus]:
         return (self.stimulus_at(index) for index in range(len(self)))
@@ -480,8 +482,11 @@ class Sample(LabelledSet):
     def varying(self, indices: Indices) -> dict[str, Values]:
         """Returns the values drawn, for some stimuli."""
         drawn: dict[str, Values] = {} if "seed" in self.distributions else {"seed": indices.astype(float)}
+        # Filled up to a power of two, so that few lengths are compiled.
+        filled = np.resize(indices, max(1024, 1 << (len(indices) - 1).bit_length()))
         for name, distribution in self.distributions.items():
-            bits = np.asarray(_bits(self.seed, zlib.crc32(name.encode()), jnp.asarray(indices, jnp.uint32)))
+            bits = np.asarray(_bits(self.seed, zlib.crc32(name.encode()), jnp.asarray(filled, jnp.uint32)))
+            bits = bits[: len(indices)]
             # Half a step up, so that no quantile is infinite. The arithmetic is float64, then rounded once.
             drawn[name] = distribution.values((bits.astype(float) + 0.5) / 2.0**32).astype(np.float32).astype(float)
         return drawn
@@ -502,7 +507,7 @@ def sample(stimulus: Stimulus, count: int, *, seed: int, **distributions: Distri
 
     Raises:
         UnknownNameError: If the stimulus has no such parameter.
-        StimulusError: If nothing varies, or a distribution has values that cannot be drawn.
+        StimulusError: If a distribution has values that cannot be drawn.
     """
     checks.whole("sample", "count", count)
     checks.whole("sample", "seed", seed, at_least=0)
@@ -608,6 +613,14 @@ def flat(stimulus: Stimulus, prefix: str = "") -> dict[str, float | str]:
         elif value is not None and np.ndim(value) == 0:  # a picture is no label
             found[name] = float(value)
     return found
+
+
+def places(count: int, key: Which) -> Indices:
+    """Returns which of so many a slice, a list or a mask takes."""
+    if not isinstance(key, slice):
+        key = np.asarray(key)
+        key = key if key.dtype == bool else key.astype(int)
+    return np.arange(count)[key]
 
 
 CHANNELS = ("red", "green", "blue")

@@ -277,7 +277,9 @@ class Figure(Stimulus):
     def turned(self, angle: Degrees) -> Self:
         """Returns the figure turned about the anchor, and with it what is painted over it."""
         turned = super().turned(angle)
-        return turned if turned.occluder is None else dataclasses.replace(turned, occluder=turned.occluder.turned(angle))
+        if turned.occluder is None:
+            return turned
+        return dataclasses.replace(turned, occluder=turned.occluder.turned(angle))
 
     def mirrored(self) -> Self:
         """Returns the figure mirrored left to right about the anchor, and with it what is painted over it."""

@@ -13,10 +13,13 @@ import numpy as np
 from circuitkit.errors import StimulusError, unknown_name
 from circuitkit.stimuli import sets
 from circuitkit.stimuli.parameter import parameters
+from circuitkit.stimuli.photographs import Photographs, VariedPhotographs, photographs
 from circuitkit.stimuli.sets import Choice, Distribution, Grid, LabelledSet, LogUniform, Normal, Sample, Subset, Uniform
 from circuitkit.stimuli.stimulus import CATALOGUE, Stimulus
 
 FORMAT = "circuitkit stimuli 1"
+
+_SETS = ("Grid", "Sample", "Subset", "Photographs", "VariedPhotographs")
 
 _DISTRIBUTIONS: dict[str, type[Distribution]] = {cls.__name__: cls for cls in (Uniform, LogUniform, Normal, Choice)}
 
@@ -81,20 +84,43 @@ def _set(stimuli: LabelledSet) -> dict[str, Any]:
         }
     if isinstance(stimuli, Subset):
         return {"set": "Subset", "indices": list(stimuli.indices), "whole": _set(stimuli.whole)}
-    raise StimulusError(f"a {type(stimuli).__name__} cannot be written as text: wanted a Grid, a Sample or a Subset.")
+    if isinstance(stimuli, Photographs):
+        return {
+            "set": "Photographs",
+            "path": str(stimuli.decoder.source.path),
+            "side": stimuli.decoder.side,
+            "column": stimuli.decoder.source.column,
+            "chosen": stimuli.chosen.tolist(),
+            "stimulus": _stimulus(stimuli.stimulus),
+        }
+    if isinstance(stimuli, VariedPhotographs):
+        return {"set": "VariedPhotographs", "photographs": _set(stimuli.photographs), "looks": _set(stimuli.looks)}
+    raise StimulusError(f"a {type(stimuli).__name__} cannot be written as text: wanted one of {', '.join(_SETS)}.")
 
 
 def _read_set(data: dict[str, Any]) -> LabelledSet:
     kind = data["set"]
     if kind == "Subset":
         return _read_set(data["whole"])[data["indices"]]
+    if kind == "VariedPhotographs":
+        pictures, looks = _read_set(data["photographs"]), _read_set(data["looks"])
+        if not isinstance(pictures, Photographs) or not isinstance(looks, Grid):
+            raise StimulusError("varied photographs in this text are not Photographs with a Grid of looks.")
+        return VariedPhotographs(pictures, looks)
     stimulus = _read_stimulus(data["stimulus"])
+    if kind == "Photographs":
+        found = photographs(data["path"], side=data["side"], column=data["column"])
+        if len(data["chosen"]) and max(data["chosen"]) >= len(found):
+            raise StimulusError(
+                f"{data['path']!r} holds {len(found)} pictures, and number {max(data['chosen'])} is wanted."
+            )
+        return dataclasses.replace(found[data["chosen"]], stimulus=stimulus)
     if kind == "Grid":
         return sets.grid(stimulus, *({name: _read(each) for name, each in axis.items()} for axis in data["axes"]))
     if kind == "Sample":
         drawn = {name: _read_distribution(each) for name, each in data["distributions"].items()}
         return sets.sample(stimulus, data["count"], seed=data["seed"], **drawn)
-    raise unknown_name("kind of set", kind, ("Grid", "Sample", "Subset"), owner="this text")
+    raise unknown_name("kind of set", kind, _SETS, owner="this text")
 
 
 def _stimulus(stimulus: Stimulus) -> dict[str, Any]:

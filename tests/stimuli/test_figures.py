@@ -23,7 +23,7 @@ from circuitkit.errors import StimulusError
 from circuitkit.geometry import pixel_grid
 from circuitkit.stimuli.objects import Car, Head
 from circuitkit.stimuli.paths import Corner, Curve, Divot, Evolute, Line, SCurve, Spiral, Teeth
-from circuitkit.stimuli.render import EXACT, FAST, Renderer
+from circuitkit.stimuli.render import EXACT, FAST, Points, Renderer
 from circuitkit.stimuli.solids import Bar, Cross, Disc, Ellipse, Polygon, Ring, Star, TJunction, Wedge, YJunction
 from circuitkit.stimuli.stimulus import Figure
 from tests.strategies import numbers, unchecked
@@ -51,7 +51,9 @@ def near(paths: Sequence[np.ndarray], width: float) -> Inside:
         covered = np.zeros(z.shape, bool)
         points = np.stack([z.real, z.imag], -1)
         for path in paths:
-            distance, index = scipy.spatial.cKDTree(np.stack([path.real, path.imag], -1)).query(points)
+            distance, index = scipy.spatial.cKDTree(np.stack([path.real, path.imag], -1)).query(
+                points, distance_upper_bound=width
+            )
             past = np.zeros(z.shape, bool)
             for end, before in ((0, 1), (-1, -2)):
                 outwards = path[end] - path[before]
@@ -437,20 +439,15 @@ def test_ink_lies_between_none_and_all_and_polarity_turns_it_over(figure: Figure
 
 DEGENERATE: tuple[Figure, ...] = (
     # The centre of curvature, the vertex and the ends fall on pixels; what can be nothing is, and what can be straight.
-    Line(length=8),
-    Curve(radius=4, length=60, x=4),
-    SCurve(radius=4, length=60),
     SCurve(radius=math.inf, length=8),
     Spiral(inner=0, spacing=4, turns=2, fill=0.5),
     Corner(opening=90, length=8, fill=0.5),
     Corner(opening=180, rounding=5, length=0),
     Corner(opening=360, length=8),
-    Corner(opening=90, rounding=4, x=4, length=40),
     Divot(radius=4, depth=0, length=8, fill=0.5),
     Evolute(arms=1, radius=0, bend=4, length=8, fill=0.5),
     Evolute(arms=3, radius=4, bend=4, length=40, fill=0.5),
     Teeth(radius=4, length=8, tooth=4, spacing=2, x=4),
-    Teeth(radius=math.inf, length=4, tooth=0, spacing=4, side=1),
     Disc(radius=0, width=1),
     Ring(radius=0, thickness=0),
     Ellipse(length=0, thickness=0, width=1),
@@ -458,12 +455,10 @@ DEGENERATE: tuple[Figure, ...] = (
     Wedge(opening=180),
     Cross(length=0, thickness=0, width=1),
     TJunction(length=0, stem=0, thickness=0, width=1),
-    YJunction(opening=180, length=0, stem=0, thickness=0, width=1),
     YJunction(opening=360, length=4, stem=4, thickness=2, width=1),
     Polygon(sides=4, radius=0, width=1),
     Polygon(sides=4, radius=4, rounding=9, width=1),
     Star(points=2, radius=0, inner=0, width=1),
-    Star(points=4, radius=4, inner=4, width=1),
     Head(skull=3, snout=0, ear=0, eye=0, nose=0, neck=0, jumble=0.5, width=1),
     Car(length=12, height=4, cabin=0, wheel=0, width=1),
 )
@@ -482,22 +477,39 @@ def gradients(figure: Figure, renderer: Renderer) -> dict[str, Any]:
         return jax.grad(ink)(values)
 
 
-@pytest.mark.parametrize("renderer", [FAST, EXACT], ids=["fast", "exact"])
 @pytest.mark.parametrize("figure", DEGENERATE, ids=repr)
-def test_gradients_are_finite_where_shapes_degenerate(figure: Figure, renderer: Renderer) -> None:
-    found = gradients(figure, renderer)
+def test_gradients_are_finite_where_shapes_degenerate(figure: Figure) -> None:
+    # The exact renderer asks for all that the fast one does, and for its slope.
+    found = gradients(figure, EXACT)
     assert all(np.isfinite(gradient) for gradient in found.values()), found
+
+
+@pytest.mark.parametrize(
+    "figure", [Corner(length=8), Evolute(radius=0), Ring(radius=0, width=1), Star(inner=0)], ids=repr
+)
+def test_gradients_are_finite_in_the_fast_renderer(figure: Figure) -> None:
+    found = gradients(figure, FAST)
+    assert all(np.isfinite(gradient) for gradient in found.values()), found
+
+
+class _Careless(Disc):
+    """A disc whose distance is a bare square root."""
+
+    def distance(self, x: Points, y: Points) -> Points:
+        return jnp.sqrt(x**2 + y**2) - self.radius
+
+
+def test_a_bare_square_root_is_noticed() -> None:
+    assert not np.isfinite(gradients(_Careless(radius=4, width=1, fill=0), FAST)["x"])
 
 
 @pytest.mark.parametrize(
     ("figure", "name", "rate"),
     [
         (Disc(radius=9), "radius", 18 * math.pi),
-        (Ring(radius=8, thickness=4), "thickness", 16 * math.pi),
         (Ellipse(length=20, thickness=12), "length", 3 * math.pi),
         (Polygon(sides=6, radius=11), "radius", 33 * math.sqrt(3)),
         (Star(points=5, radius=13, inner=6), "inner", 65 * math.sin(math.pi / 5)),
-        (Cross(length=22, thickness=5), "thickness", 34),
         (Corner(opening=120, rounding=3, length=20, width=2), "width", 20),
         (Spiral(inner=3, spacing=5, turns=2, width=2), "turns", 2 * math.pi * 2 * 13),
     ],

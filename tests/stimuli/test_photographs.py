@@ -27,7 +27,9 @@ from circuitkit.errors import StimulusError, UnknownNameError
 from circuitkit.stimuli import EXACT, FAST, Disc, Renderer, turn
 from circuitkit.stimuli.parameter import parameters
 from circuitkit.stimuli.patterns import Picture
-from circuitkit.stimuli.photographs import Decoder, Photograph, Photographs, photographs
+from circuitkit.stimuli.photographs import Photograph, Photographs, photographs
+from circuitkit.stimuli.sources import Decoder
+from circuitkit.stimuli.text import from_json, to_json
 from circuitkit.sweep import tune
 from tests.strategies import numbers, unchecked
 
@@ -633,3 +635,15 @@ def test_pictures_stream_through_a_small_window(data_folder: Path) -> None:
     assert (row["label"], row["path"]) == (stored["label"], stored["path"])
     picture = np.asarray(PIL.Image.open(io.BytesIO(stored["image"])))
     assert means[150] == pytest.approx((picture / 127.5 - 1).mean(), abs=1e-5)
+
+
+def test_a_set_of_photographs_survives_the_round_trip_through_text(tmp_path: Path) -> None:
+    for index in range(3):
+        PIL.Image.fromarray(np.full((8, 8, 3), 40 * index, np.uint8)).save(tmp_path / f"{index}.png")
+    shown = photographs(tmp_path, side=6, contrast=0.5)[[2, 0]].vary(angle=(0.0, 30.0))
+    again = from_json(to_json(shown))
+    assert again.table().equals(shown.table())
+    np.testing.assert_array_equal(again.images(6), shown.images(6))
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(StimulusError, match="holds 2 pictures, and number 2 is wanted"):
+        from_json(to_json(shown))
