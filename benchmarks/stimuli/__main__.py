@@ -2,7 +2,7 @@
 
 Run:    python -m benchmarks.stimuli            (some minutes on two cores; needs the extra `bench`)
 Smoke:  python -m benchmarks.stimuli --smoke    (seconds; the test suite runs it)
-Writes: benchmarks/stimuli/out/tables.md and rates.png
+Writes: benchmarks/stimuli/out/tables.md, and rates.png beside this file (into out/ for the smoke run)
 
 Renderers that are not installed are left out, and named. Times come from rounds in which every renderer has its turn,
 so that whatever else the machine does meets all of them; errors are the same in every run.
@@ -355,7 +355,7 @@ def main() -> None:
     print(text)
     OUT.mkdir(exist_ok=True)
     (OUT / "tables.md").write_text(text)
-    figure(result).savefig(OUT / "rates.png", dpi=110)
+    figure(result).savefig((OUT if given.smoke else OUT.parent) / "rates.png", dpi=110)
 
 
 if __name__ == "__main__":

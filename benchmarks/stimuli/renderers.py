@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.stimuli.arcs import SPAN, Arc
 from circuitkit.stimuli import EXACT, FAST, Curve, Renderer, grid, zipped
+from circuitkit.stimuli.sets import block_size
 
 Image = np.ndarray
 Drawing = Callable[[], Iterator[Image]]
@@ -60,7 +61,7 @@ def by_chunks(renderer: Renderer, arcs: Sequence[Arc], size: int) -> Drawing:
 
 def by_jit(renderer: Renderer, arcs: Sequence[Arc], size: int, *, chunk: int | None = None) -> Drawing:
     """Draws with circuitkit inside a plain `jax.jit`, as users do in code of their own."""
-    chunk = chunk or 2**20 // size**2
+    chunk = chunk or block_size(size, size, renderer)
     rows = np.asarray(arcs, np.float32)
     rows = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % chunk, axis=0)])
     blocks = rows.reshape(-1, chunk, len(Arc._fields))

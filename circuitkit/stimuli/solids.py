@@ -96,13 +96,14 @@ class Ellipse(Figure):
     thickness: Pixels = pixels(default=22.0, doc="From side to side.", at_least=0)
 
     def distance(self, x: Points, y: Points) -> Points:
-        """Returns the distance to the outline: right to first order near it, and to the centre its depth."""
+        """Returns the distance to the outline: right to first order near it, and at the centre its depth."""
         # A thousandth of a pixel is as good as nothing.
         wide, high = (jnp.maximum(jnp.asarray(axis, jnp.float32) / 2, 1e-3) for axis in (self.length, self.thickness))
-        x, y = x / wide, y / high
-        level, slope = norm(x, y), norm(x / wide, y / high)
-        at_centre = slope == 0
-        return jnp.where(at_centre, -jnp.minimum(wide, high), (level - 1) * level / jnp.where(at_centre, 1.0, slope))
+        level, slope = norm(x / wide, y / high), norm(x / wide**2, y / high**2)
+        depth = jnp.minimum(wide, high)
+        # Pixels per level, across the outline: it depends on the direction, and so would jump at the centre.
+        across = level / jnp.where(slope == 0, 1.0, slope)
+        return (level - 1) * (depth + (across - depth) * jnp.minimum(level, 1) ** 2)
 
     def covered(self, cut: Cut) -> Points:
         """Returns the area. A thin ellipse is drawn thicker, and paler."""

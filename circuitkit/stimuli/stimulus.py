@@ -209,7 +209,7 @@ class Figure(Stimulus):
         if not self._dashable and checks.is_plain(self.dash) and self.dash > 0:
             raise StimulusError(
                 f"{type(self).__name__} has dash={self.dash}: the arc length along its outline is not known, so it "
-                "cannot be dashed. Paths, discs and rings can."
+                "cannot be dashed. Lines, curves, discs and rings can, among others."
             )
 
     @abc.abstractmethod
@@ -382,6 +382,10 @@ def _same(value: Any, default: Any) -> bool:
 
 def _short(value: Any) -> str:
     if isinstance(value, tuple):
+        if all(checks.is_plain(each) and abs(each) <= 1 for each in value):
+            steps = [127.5 * (each + 1) for each in value]
+            if all(abs(step - round(step)) < 1e-6 for step in steps):
+                return repr("#" + "".join(f"{round(step):02x}" for step in steps))
         return f"({', '.join(_short(each) for each in value)})"
     if isinstance(value, jax.Array) and value.ndim > 1:
         return f"<array of {' x '.join(map(str, value.shape))}>"

@@ -108,7 +108,7 @@ def parts(kind: Any) -> dict[str, Any]:
         "Intersection": {"first": Disc(radius=16, x=-8), "second": Disc(radius=16, x=8)},
         "Difference": {"first": Disc(radius=18), "second": Disc(radius=14, x=8)},
         "Offset": {"figure": Bar(length=20, thickness=6), "by": 6},
-        "Outline": {"figure": Curve(width=8, length=40), "width": 1.5, "fill": 0.3},
+        "Outline": {"figure": Curve(width=10, length=60), "texture": stimuli.Grating(wavelength=5)},
     }
     if kind is stimuli.Picture:
         return {"image": stimuli.Head(texture=stimuli.HueSweep()).draw(48)}

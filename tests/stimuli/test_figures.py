@@ -437,6 +437,18 @@ def test_ink_lies_between_none_and_all_and_polarity_turns_it_over(figure: Figure
     np.testing.assert_allclose(drawn(other, size), 0.25 - 0.5 * image, atol=FLOAT32)
 
 
+@pytest.mark.parametrize(
+    "figure", [SCurve(length=28, radius=6), Teeth(length=20), Star(radius=12), Car(length=24)], ids=repr
+)
+def test_the_laws_of_the_image_notice_a_degree_a_missing_mirror_and_part_of_a_pixel(figure: Figure) -> None:
+    figure = figure.turned(20)
+    image = drawn(figure)
+    assert np.abs(drawn(figure.turned(91)) - np.rot90(image)).max() > 0.02
+    assert np.abs(drawn(dataclasses.replace(figure, angle=170)) - image[:, ::-1]).max() > 0.02
+    assert np.abs(drawn(dataclasses.replace(figure, x=0.9)) - np.roll(image, 1, 1)).max() > 0.02
+    assert np.abs(drawn(dataclasses.replace(figure, polarity=-1, background=0.1)) + image).max() > 0.02
+
+
 DEGENERATE: tuple[Figure, ...] = (
     # The centre of curvature, the vertex and the ends fall on pixels; what can be nothing is, and what can be straight.
     SCurve(radius=math.inf, length=8),

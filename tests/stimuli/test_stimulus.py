@@ -230,9 +230,8 @@ def test_every_parameter_is_documented_and_checked() -> None:
         "Of curvature; infinite for a straight line.", unit="pixels", above=0, infinite=True
     )
     assert repr(Curve(angle=30, radius=math.inf)) == "Curve(angle=30, radius=inf)"
-    assert repr(Disc(foreground="#f00", texture=Edge(angle=5))) == (
-        "Disc(foreground=(1, -1, -1), texture=Edge(angle=5))"
-    )
+    assert repr(Disc(foreground="#f00", texture=Edge(angle=5))) == "Disc(foreground='#ff0000', texture=Edge(angle=5))"
+    assert repr(Disc(foreground=(0.3, 0, 0))) == "Disc(foreground=(0.3, 0, 0))"
 
 
 @pytest.mark.parametrize(
