@@ -18,6 +18,9 @@ CENTRE = ((SIZE - 1) / 2, (SIZE - 1) / 2)
 FLOAT32 = 2e-4  # distances of tens of pixels, in float32
 
 
+GRADIENT = jax.jit(jax.grad(lambda curve: jnp.sum(curve.draw(17, 17, anchor=(8.0, 8.0)) ** 2)))
+
+
 def supersampled(curve: Curve, fine: int = 12) -> np.ndarray:
     """Coverage by counting subpixels; shares no code with the library."""
     ticks = (np.arange(SIZE * fine) + 0.5) / fine - 0.5 - (SIZE - 1) / 2
@@ -94,10 +97,7 @@ def test_polarity_contrast_and_background_are_affine() -> None:
 
 @given(angle=st.floats(0, 360), radius=st.floats(2, 200), length=st.floats(1, 60), width=st.floats(0.1, 6))
 def test_gradients_are_finite_in_every_parameter(angle: float, radius: float, length: float, width: float) -> None:
-    def ink(curve: Curve) -> jax.Array:
-        return jnp.sum(curve.draw(17, 17, anchor=(8.0, 8.0)) ** 2)
-
-    gradient = jax.grad(ink)(Curve(angle=angle, radius=radius, length=length, width=width))
+    gradient = GRADIENT(Curve(angle=angle, radius=radius, length=length, width=width))
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))
 
 
