@@ -1,14 +1,16 @@
 """Grids and angles: turns are exact where they can be, and y points up."""
 
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuitkit.geometry import angle_between, cos_sin, pixel_grid, turned_back
+from circuitkit.geometry import angle_between, bearing, cos_sin, norm, pixel_grid, turned_back, turning
 
 FLOAT64_ROUNDING = 1e-15
 FLOAT32_ROUNDING = 1e-5  # of coordinates of up to some tens of pixels
@@ -104,3 +106,38 @@ def test_the_angle_between_is_the_shorter_way_round(angle, other, period):
 def test_the_angle_between_is_half_open():
     assert angle_between(180.0, 0.0) == angle_between(0.0, 180.0) == -180.0
     assert angle_between(90.0, 0.0, 180.0) == -90.0
+
+
+@given(st.integers(-8, 8), st.floats(-720, 720, width=32))
+def test_angles_a_quarter_turn_apart_have_the_same_cosine_and_sine_swapped(quarters, angle):
+    angle = float(
+        np.float32(np.round(angle * 4) / 4)
+    )  # quarters of a degree: float32 adds quarter turns to them exactly
+    cos, sin = (np.asarray(part) for part in turning(angle))
+    np.testing.assert_allclose([cos, sin], [math.cos(math.radians(angle)), math.sin(math.radians(angle))], atol=1e-6)
+    expected = [(cos, sin), (-sin, cos), (-cos, -sin), (sin, -cos)][quarters % 4]
+    np.testing.assert_array_equal([np.asarray(part) for part in turning(angle + 90 * quarters)], expected)
+    # Cosine itself in float32 does not.
+    assert float(jnp.cos(jnp.deg2rad(90.0))) != 0 == float(turning(90.0)[0])
+
+
+def test_length_and_direction_of_a_vector_are_exact_with_finite_gradients():
+    rng = np.random.default_rng(0)
+    x, y = (jnp.asarray(rng.normal(size=500) * 10 ** rng.uniform(-4, 3, 500), jnp.float32) for _ in range(2))
+    x, y = (
+        jnp.concatenate([part, jnp.asarray(more)]) for part, more in ((x, [0.0, 1, -1, 0, 0]), (y, [0.0, 0, 0, 2, -2]))
+    )
+    np.testing.assert_allclose(norm(x, y), np.hypot(x, y), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(bearing(x, y), np.arctan2(y, x), atol=1e-6)
+
+    def slope(function, x, y):
+        return sum(jax.grad(function, argnums=(0, 1))(x, y))
+
+    for function in (norm, bearing):
+        first = jax.vmap(functools.partial(slope, function))(x, y)
+        second = jax.vmap(jax.grad(functools.partial(slope, function)))(x, y)
+        assert np.isfinite(first).all()
+        assert np.isfinite(second).all()
+    right, up = jax.grad(bearing, argnums=(0, 1))(jnp.float32(3), jnp.float32(4))
+    assert (float(right), float(up)) == (pytest.approx(-4 / 25), pytest.approx(3 / 25))
+    assert not np.isfinite(jax.grad(lambda y: jnp.sqrt(y**2))(0.0)), "a plain root would do"

@@ -77,7 +77,7 @@ class Rate(NamedTuple):
 
     Attributes:
         wall: Images a second.
-        core: Images for each second that a core worked: the same whatever else the machine does.
+        core: Images for each second that a core worked, which depends less on what else the machine does.
     """
 
     wall: float

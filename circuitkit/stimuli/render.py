@@ -146,7 +146,7 @@ class Edge:
         depth = jnp.clip(level - self.values, -_FAR, _FAR)
         if self.per_slope is not None:
             depth = depth * self.per_slope
-        if not (checks.is_plain(self.blur) and self.blur == 0):
+        if not _sharp(self.blur):
             return _blurred(depth, self.side, self.blur)
         if self.normal is None:
             return jnp.clip(0.5 + depth / self.side, 0, 1)
@@ -157,7 +157,16 @@ class Edge:
 
         Both sides count, so a strip thinner than a square keeps its area.
         """
+        if self.normal is None and _sharp(self.blur):
+            # How far two intervals overlap, in one pass: the strip, and the square across it.
+            width = high - low
+            overlap = (self.side + width) / 2 - jnp.abs(self.values - (low + high) / 2)
+            return jnp.clip(overlap, 0, jnp.minimum(self.side, width)) / self.side
         return self.below(high) - self.below(low)
+
+
+def _sharp(blur: Pixels) -> bool:
+    return checks.is_plain(blur) and blur == 0
 
 
 def _beyond_a_line(depth: Points, normal: Normal) -> Points:

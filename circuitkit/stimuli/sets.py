@@ -29,7 +29,7 @@ import scipy.special
 from jaxtyping import Array, Bool, Float, Int
 
 from circuitkit import checks
-from circuitkit.compiling import jit
+from circuitkit.compiling import jit_drawing
 from circuitkit.errors import StimulusError
 from circuitkit.stimuli.parameter import Colour, from_hex
 from circuitkit.stimuli.render import FAST, Renderer
@@ -195,7 +195,8 @@ class LabelledSet(abc.ABC):
 
         for first in range(start, len(self), chunk):
             last = min(first + chunk, len(self))
-            yield Chunk(self, first, np.concatenate(list(images(first, last))))
+            drawn = list(images(first, last))
+            yield Chunk(self, first, drawn[0] if len(drawn) == 1 else np.concatenate(drawn))
 
     def images(
         self, height: int, width: int | None = None, *, renderer: Renderer = FAST
@@ -224,16 +225,19 @@ class LabelledSet(abc.ABC):
         # Compiled once for each set and shape, and dropped with the set.
         compiled = self.__dict__.setdefault("_compiled", {})
         if (height, width, renderer) not in compiled:
-            compiled[height, width, renderer] = jit(
+            compiled[height, width, renderer] = jit_drawing(
                 jax.vmap(lambda item: self.draw(item, height, width, renderer=renderer))
             )
         return compiled[height, width, renderer]
 
 
 def block_size(height: int, width: int, renderer: Renderer) -> int:
-    """Returns how many images are drawn at once: as many as leave what is computed on the way in the cache."""
-    # The fast renderer keeps about one image on the way, the exact one several.
-    pixels = 2**18 if renderer.exact or renderer.samples > 1 else 2**20
+    """Returns how many images are drawn at once.
+
+    Results and temporaries of more than 32 MiB are fresh memory at every call, each page a fault, and several times
+    slower; the heaviest kind keeps 29 images on the way for each that it draws exactly. See benchmarks/stimuli.
+    """
+    pixels = 2**17 if renderer.samples > 1 else 2**18 if renderer.exact else 2**20
     return max(1, min(1024, pixels // (height * width * renderer.samples**2)))
 
 
