@@ -8,6 +8,7 @@ Writes: experiments/cosmetics/out/result.csv and tuning.png
 import argparse
 import csv
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import xarray as xr
 import circuitkit as ck
 from circuitkit import stimuli, tuning
 from circuitkit.stimuli import Corner, Curve, LabelledSet, grid, hue, log, turn, zipped
+from circuitkit.viz.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH, new_figure, place, styled, to_png
 from handbuilt import curves
 
 OUT = Path(__file__).parent / "out"
@@ -117,7 +119,7 @@ def probes(config: Config, net: str | None, layer: str | None) -> dict[str, ck.P
         return {"handbuilt": handbuilt}
     trained = ck.nets.load(net)
     found = tuning.summary(
-        ck.tune(trained[layer], grid(Curve(), angle=turn(24), radius=log(12, 290, 8), polarity=(1, -1)))
+        ck.tune(trained[layer], grid(Curve(), angle=turn(24), radius=(*log(12, 290, 8), math.inf), polarity=(1, -1)))
     )
     ranked = [str(name) for name in found.sortby("curve_score", ascending=False).unit.values]
     middle = len(ranked) // 2
@@ -128,10 +130,9 @@ def probes(config: Config, net: str | None, layer: str | None) -> dict[str, ck.P
     }
 
 
+@styled
 def figure(kept: dict[str, dict[str, xr.DataArray]]) -> object:
     """Returns the aligned mean tuning curve of each group to each kind of stimulus."""
-    from circuitkit.viz.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, WIDTH, new_figure, place
-
     shown = {
         "outline": (BLACK, "-"),
         "inside filled": (BLUE, "--"),
@@ -141,11 +142,13 @@ def figure(kept: dict[str, dict[str, xr.DataArray]]) -> object:
         "straight edge": (ORANGE, (0, (1, 2))),
     }
     drawn = new_figure(
-        3.6, "Curve detectors and how a curve is painted", "mean over units, each turned to its own best angle"
+        3.7,
+        "Curve detectors and how a curve is painted",
+        "mean over radii or openings, and over units, each turned to its own best angle; 1 is the outline's peak",
     )
     wide = (WIDTH - 0.7) / len(kept)
     for column, (group, radial) in enumerate(kept.items()):
-        axes = place(drawn, 0.6 + column * wide, 0.95, wide - 0.25, 1.8)
+        axes = place(drawn, 0.6 + column * wide, 0.95, wide - 0.4, 1.75)
         best = radial["outline"].argmax("angle").values
         tallest = radial["outline"].max("angle").values
         for name, (colour, style) in shown.items():
@@ -155,10 +158,10 @@ def figure(kept: dict[str, dict[str, xr.DataArray]]) -> object:
             axes.plot(
                 (np.arange(count) - count // 2) * 360 / count, aligned.mean(0), color=colour, ls=style, label=name
             )
-        axes.set(xticks=[-180, -90, 0, 90, 180], xlabel="angle from the unit's own (degrees)", ylim=(0, None))
+        axes.set(xticks=[-180, -90, 0, 90, 180], xlabel="angle from the unit's own (°)", ylim=(0, None))
         axes.set_title(group, loc="left")
         if column == 0:
-            axes.set_ylabel("response over outline's peak")
+            axes.set_ylabel("response")
     handles, labels = axes.get_legend_handles_labels()
     drawn.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
     return drawn
@@ -177,8 +180,6 @@ def main() -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    from circuitkit.viz.style import to_png
-
     (OUT / "tuning.png").write_bytes(to_png(figure(kept)))
     print(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:

@@ -53,12 +53,14 @@ def gabors(wavelength: float) -> Edit:
     def edit(circuit: Circuit) -> Circuit:
         return _mapped(
             circuit,
-            lambda family: dataclasses.replace(
-                family,
-                looks_for=Gabor(wavelength=wavelength, sigma=0.4 * wavelength, phase=family.looks_for.phase),
-            )
-            if isinstance(family.looks_for, Gabor)
-            else family,
+            lambda family: (
+                dataclasses.replace(
+                    family,
+                    looks_for=Gabor(wavelength=wavelength, sigma=0.4 * wavelength, phase=family.looks_for.phase),
+                )
+                if isinstance(family.looks_for, Gabor)
+                else family
+            ),
         )
 
     return edit
@@ -70,9 +72,9 @@ def tile(name: str, change: Callable[[Tile], Tile]) -> Edit:
     def edit(circuit: Circuit) -> Circuit:
         return _mapped(
             circuit,
-            lambda family: dataclasses.replace(family, looks_for=change(family.tiles[0]))
-            if family.name == name
-            else family,
+            lambda family: (
+                dataclasses.replace(family, looks_for=change(family.tiles[0])) if family.name == name else family
+            ),
         )
 
     return edit
