@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from circuitkit.errors import CircuitkitError
 from circuitkit.viz.catalogue import write_catalogue
 
 
@@ -26,6 +27,10 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Writes the page."""
-    with console.status("drawing"):
-        path = write_catalogue(options.out)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with console.status("drawing"):
+            path = write_catalogue(options.out)
+    except OSError as error:
+        raise CircuitkitError(f"cannot write to {options.out}: {error}. Name another folder with --out.") from None
     console.print(f"{path}", markup=False)

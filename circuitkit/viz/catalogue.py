@@ -176,7 +176,12 @@ def _kind(kind: Any) -> Html:
 def _table(kind: Any, chosen: Mapping[str, Parameter]) -> Html:
     defaults = {field.name: field.default for field in dataclasses.fields(kind)}
     rows = [
-        (name, "" if defaults[name] in (None, dataclasses.MISSING) else f"{defaults[name]}", each.wanted, each.doc)
+        (
+            name,
+            "" if defaults[name] in (None, dataclasses.MISSING) else f"{defaults[name]}",
+            each.wanted,
+            _words(each.doc),
+        )
         for name, each in chosen.items()
     ]
     return table(
