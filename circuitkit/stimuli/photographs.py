@@ -206,19 +206,10 @@ class Photographs(LabelledSet):
             found["background"] = np.asarray(_values(np.stack([picture.mean for picture in held])))[each]
         return found
 
-    def draw(
-        self,
-        item: Items,
-        height: int,
-        width: int,
-        *,
-        anchor: tuple[float, float] | None = None,
-        renderer: Renderer = FAST,
-    ) -> Image:
-        """Draws one picture from its item, which may be traced."""
+    def shown(self, item: Items) -> Photograph:
+        """Returns one picture from its item, which may be traced."""
         # Bytes until here: a quarter of what has to be moved to the device.
-        shown = self.stimulus.with_values({**item, "image": _values(item["image"])})
-        return shown.draw(height, width, anchor=anchor, renderer=renderer)
+        return self.stimulus.with_values({**item, "image": _values(item["image"])})
 
     def stimulus_at(self, index: int) -> Photograph:
         """Returns one picture, with all its parameters."""
@@ -289,17 +280,9 @@ class VariedPhotographs(LabelledSet):
         """Returns the pictures, as those without axes do, and the values along the axes."""
         return {**self.photographs.items(indices // len(self.looks)), **super().items(indices)}
 
-    def draw(
-        self,
-        item: Items,
-        height: int,
-        width: int,
-        *,
-        anchor: tuple[float, float] | None = None,
-        renderer: Renderer = FAST,
-    ) -> Image:
-        """Draws one stimulus from its item, which may be traced."""
-        return self.photographs.draw(item, height, width, anchor=anchor, renderer=renderer)
+    def shown(self, item: Items) -> Photograph:
+        """Returns one picture from its item, which may be traced."""
+        return self.photographs.shown(item)
 
     def stimulus_at(self, index: int) -> Stimulus:
         """Returns one picture, with all its parameters."""

@@ -109,7 +109,11 @@ class LabelledSet(abc.ABC):
         renderer: Renderer = FAST,
     ) -> Image:
         """Draws one stimulus from its item, which may be traced."""
-        return self.stimulus.with_values(item).draw(height, width, anchor=anchor, renderer=renderer)
+        return self.shown(item).draw(height, width, anchor=anchor, renderer=renderer)
+
+    def shown(self, item: Items) -> Stimulus:
+        """Returns one stimulus from its item, which may be traced."""
+        return self.stimulus.with_values(item)
 
     def stimulus_at(self, index: int) -> Stimulus:
         """Returns one stimulus, with all its parameters."""
