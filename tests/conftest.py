@@ -6,6 +6,7 @@ It has to come before their first import: a module loaded earlier would go unche
 
 import ipaddress
 import os
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,14 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guard("connect_ex"))
         patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bounded_memory() -> Iterator[None]:
+    """Forgets what JAX has compiled, once a process has grown large: every shape and structure is kept otherwise."""
+    yield
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 2 * 2**20:  # KiB, on Linux
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

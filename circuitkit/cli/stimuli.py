@@ -114,7 +114,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             raise
         written.append(f"{len(stimuli)} images of {size[0]}x{size[1]} pixels in {out}")
     # Not inside the folder, where it would pass for one of the images.
-    sheet = out.with_name(f"{out.stem}_sheet.png")
+    sheet = out.with_name(f"{out.name}_sheet.png")
     try:
         sheet.parent.mkdir(parents=True, exist_ok=True)
         sheet.write_bytes(to_png(contact_sheet(stimuli, size, renderer=renderer)))

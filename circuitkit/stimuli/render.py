@@ -9,7 +9,9 @@ how much of a square lies on one side of a straight line? Two renderers answer i
   exact area, and a function that is only nearly a distance is set right on the way (distance / slope).
 
 `samples` cuts each pixel into so many squares a side, for what is not straight at the size of a pixel: corners,
-crossings, very small circles. Everything is pure, and its gradients are finite.
+crossings, very small circles. Everything is pure, and its gradients are finite. In FAST they are those of the ramps,
+which is rough for sharp edges (a tenth or so of the true slope of an area): to fit something, draw it in EXACT, or with
+some blur.
 
 Blur is drawn, not filtered: an edge blurred by a Gaussian is an error function of the distance. So a blurred
 stimulus has no border, wherever it is cropped. Exact for straight edges; close where `blur` is well below the

@@ -17,7 +17,10 @@ from circuitkit.stimuli.stimulus import Figure, stimulus
 
 @stimulus
 class Edge(Figure):
-    """A straight edge through the anchor, across the whole image. Its angle points from dark to light."""
+    """A straight edge through the anchor, across the whole image. Its angle points from dark to light.
+
+    It paints both sides; with `outside=None` the dark side stays as it is, and it can occlude another figure.
+    """
 
     outside: Colour | None = colour(default=-1.0, doc="Of the dark side.")
 

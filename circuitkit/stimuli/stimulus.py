@@ -11,7 +11,7 @@ differentiate by it takes no more than naming it.
 
     image = background + contrast * polarity * (painted - background) + noise
 
-so polarity mirrors an image about its background, exactly.
+so polarity mirrors an image about its background, exactly. Nothing is clipped: values beyond -1 and 1 are kept.
 """
 
 import abc
@@ -103,8 +103,13 @@ class Stimulus(abc.ABC):
 
         Returns:
             The image: 3 channels if any colour is RGB, otherwise 1.
+
+        Raises:
+            SpecError: If a side is no whole number above 0.
         """
         width = height if width is None else width
+        for name, side in (("height", height), ("width", width)):
+            checks.whole("draw", name, side)
         if anchor is None:
             anchor = ((height - 1) / 2, (width - 1) / 2)
         cut = Cut(*_squares(height, width, anchor, renderer.samples), renderer)

@@ -157,7 +157,10 @@ def _own(kind: Any) -> dict[str, Parameter]:
 
 
 def _kinds(module: str, title: str) -> Html:
-    return tag("section", tag("h2", title), *(_kind(kind) for kind in _classes(module)), id=module)
+    kinds = _classes(module)
+    links = [tag("li", tag("a", kind.__name__, href=f"#{kind.__name__}")) for kind in kinds]
+    listing = tag("nav", tag("ul", *links), aria_label=title)
+    return tag("section", tag("h2", title), listing, *(_kind(kind) for kind in kinds), id=module)
 
 
 def _kind(kind: Any) -> Html:
@@ -170,7 +173,7 @@ def _kind(kind: Any) -> Html:
         )
     own = _own(kind)
     more = [tag("details", tag("summary", "Parameters of its own"), _table(kind, own))] if own else []
-    return tag("article", tag("h3", kind.__name__), *said, _strip(examples(kind)), *more)
+    return tag("article", tag("h3", kind.__name__, id=kind.__name__), *said, _strip(examples(kind)), *more)
 
 
 def _table(kind: Any, chosen: Mapping[str, Parameter]) -> Html:

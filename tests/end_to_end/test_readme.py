@@ -44,7 +44,7 @@ def test_the_stimuli_are_drawn_saved_and_read(
     assert len(list((tmp_path / "arcs").glob("*.png"))) == len(names["arcs"]) == 432
     assert names["textured"].draw(64).shape == (64, 64, 3)
     assert names["chunk"].images.shape[1:] == (64, 64, 1)
-    assert names["dogs"].shape == (8, 360)
+    assert names["photos"].shape == (8, 360)
 
 
 GUIDE = re.findall(
