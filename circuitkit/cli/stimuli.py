@@ -33,9 +33,9 @@ from circuitkit.stimuli import (
     sample,
     zipped,
 )
+from circuitkit.stimuli.distributions import Distribution
 from circuitkit.stimuli.parameter import Parameter, from_hex, parameters
 from circuitkit.stimuli.photographs import Photograph
-from circuitkit.stimuli.sets import Distribution
 from circuitkit.stimuli.text import from_json
 from circuitkit.viz.sheet import contact_sheet
 from circuitkit.viz.style import to_png

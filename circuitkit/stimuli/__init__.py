@@ -8,6 +8,7 @@ stimuli.save(arcs, "arcs", size=64)               # a folder of PNG files and me
 
 from circuitkit.stimuli.colours import ColourCentre, ColourContrast, HueSweep, HueWheel
 from circuitkit.stimuli.combine import Difference, Intersection, Offset, Outline, Union
+from circuitkit.stimuli.distributions import Choice, LogUniform, Normal, Uniform
 from circuitkit.stimuli.export import save
 from circuitkit.stimuli.objects import Car, Head
 from circuitkit.stimuli.parameter import hue, hues
@@ -30,21 +31,7 @@ from circuitkit.stimuli.patterns import (
 from circuitkit.stimuli.photographs import Photograph, Photographs, photographs
 from circuitkit.stimuli.render import EXACT, FAST, Renderer
 from circuitkit.stimuli.saved import Saved, load
-from circuitkit.stimuli.sets import (
-    Choice,
-    Grid,
-    LabelledSet,
-    LogUniform,
-    Normal,
-    Sample,
-    Subset,
-    Uniform,
-    grid,
-    log,
-    sample,
-    turn,
-    zipped,
-)
+from circuitkit.stimuli.sets import Grid, LabelledSet, Sample, Subset, grid, log, sample, turn, zipped
 from circuitkit.stimuli.solids import Bar, Cross, Disc, Edge, Ellipse, Polygon, Ring, Star, TJunction, Wedge, YJunction
 from circuitkit.stimuli.stimulus import CATALOGUE, Figure, Path, Pattern, Stimulus, stimulus
 from circuitkit.stimuli.text import from_json, to_json

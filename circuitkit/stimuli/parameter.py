@@ -25,6 +25,9 @@ Colour = Scalar | tuple[Scalar, Scalar, Scalar] | Float[Array, "3"] | str
 Text becomes numbers as soon as a stimulus is made.
 """
 
+Values = Float[np.ndarray, " value"] | Float[np.ndarray, "value 3"]
+"""Values of one parameter: numbers, or colours."""
+
 Kind = Literal["number", "colour", "part", "picture"]
 
 

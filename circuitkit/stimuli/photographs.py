@@ -32,10 +32,10 @@ from jaxtyping import Array, Float, Int
 from circuitkit import checks
 from circuitkit.errors import StimulusError
 from circuitkit.geometry import Pixels
-from circuitkit.stimuli.parameter import Colour, check, colour, parameters, part, pixels
+from circuitkit.stimuli.parameter import Colour, Values, check, colour, parameters, part, pixels
 from circuitkit.stimuli.patterns import Picture, Raster
 from circuitkit.stimuli.render import FAST, Cut, Renderer
-from circuitkit.stimuli.sets import Grid, Indices, Items, LabelledSet, Values, Which, flat, grid, places
+from circuitkit.stimuli.sets import Grid, Indices, Items, LabelledSet, Which, flat, grid, places
 from circuitkit.stimuli.sources import Decoder, source_of
 from circuitkit.stimuli.stimulus import Image, Stimulus, stimulus
 

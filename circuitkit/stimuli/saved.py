@@ -24,8 +24,9 @@ from jaxtyping import Float, UInt8
 
 from circuitkit.errors import CircuitkitError, StimulusError
 from circuitkit.stimuli import text
+from circuitkit.stimuli.parameter import Values
 from circuitkit.stimuli.render import FAST, Renderer
-from circuitkit.stimuli.sets import Chunk, Indices, LabelledSet, Values
+from circuitkit.stimuli.sets import Chunk, Indices, LabelledSet
 from circuitkit.stimuli.stimulus import Image, Stimulus
 
 Images = Float[np.ndarray, "stimulus h w channel"]
@@ -59,7 +60,7 @@ def load(path: str | Path) -> "Saved":
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise StimulusError(f"{path} cannot be read: {error}.") from None
     if found.definition is not None:
-        _check_labels(found)
+        _check_labels(found, found.definition)
     return found
 
 
@@ -397,14 +398,13 @@ def _saved(
     return Saved(path, labels, definition, *size, renderer, read)
 
 
-def _check_labels(found: Saved) -> None:
+def _check_labels(found: Saved, definition: LabelledSet) -> None:
     """Refuses labels that are not those of the definition."""
-    assert found.definition is not None
-    count = len(found.definition)
+    count = len(definition)
     if len(found.labels) != count:
         raise StimulusError(f"{found.path} has labels of {len(found.labels)} images, and its definition says {count}.")
     for start in range(0, count, ROWS):
-        wanted = found.definition.table(range(start, min(start + ROWS, count)))
+        wanted = definition.table(range(start, min(start + ROWS, count)))
         labels = found.labels.iloc[start : start + ROWS]
         if list(wanted) != list(labels):
             odd = sorted({*map(str, wanted)} ^ {*map(str, labels)}) or list(map(str, labels))

@@ -1,6 +1,6 @@
 """Labelled sets: stimuli in an order, each with all its parameters; nothing is drawn until it is needed.
 
->>> from circuitkit.stimuli import Curve, Line
+>>> from circuitkit.stimuli import Curve, Line, Normal, Uniform
 >>> grid(Curve(width=2), angle=turn(4), radius=log(10, 40, 3))
 Grid of 12 stimuli: Curve(), angle 0 to 270 (4), radius 10 to 40 (3)
 >>> sample(Line(), 1000, seed=7, angle=Uniform(0, 180), x=Normal(0, 2))
@@ -25,18 +25,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-import scipy.special
 from jaxtyping import Array, Bool, Float, Int
 
 from circuitkit import checks
 from circuitkit.compiling import jit_drawing
 from circuitkit.errors import StimulusError
-from circuitkit.stimuli.parameter import Colour, from_hex
+from circuitkit.stimuli.distributions import Choice, Distribution
+from circuitkit.stimuli.parameter import Colour, Values
 from circuitkit.stimuli.render import FAST, Renderer
 from circuitkit.stimuli.stimulus import Image, Stimulus
-
-Values = Float[np.ndarray, " value"] | Float[np.ndarray, "value 3"]
-"""Values of one parameter: numbers, or colours."""
 
 Items = Any
 """What a set needs to draw some of its stimuli: a pytree of arrays, the first axis of each the stimulus."""
@@ -352,101 +349,6 @@ def grid(stimulus: Stimulus, *together: Mapping[str, Iterable[Colour]], **axes: 
         known = ", ".join(field.name for field in dataclasses.fields(stimulus))
         raise StimulusError(f"the grid has no axis: name a parameter to vary, one of {known}.")
     return Grid(stimulus, tuple(made))
-
-
-class Distribution(abc.ABC):
-    """Where a sample's values of one parameter come from."""
-
-    @abc.abstractmethod
-    def values(self, uniform: Float[np.ndarray, " n"]) -> Values:
-        """Returns the values at which the distribution has reached these probabilities, each from 0 to 1."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Uniform(Distribution):
-    """Every value from `low` to `high` alike."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not -math.inf < self.low <= self.high < math.inf:
-            raise StimulusError(f"{self} has no values: wanted low <= high, both finite.")
-
-    def values(self, uniform: Float[np.ndarray, " n"]) -> Values:
-        """Returns the quantiles."""
-        return self.low + (self.high - self.low) * uniform
-
-    def __repr__(self) -> str:
-        return f"Uniform({self.low:g}, {self.high:g})"
-
-
-@dataclasses.dataclass(frozen=True)
-class LogUniform(Distribution):
-    """Every factor alike, from `low` to `high`."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.low <= self.high < math.inf:
-            raise StimulusError(f"{self} has no values: wanted 0 < low <= high, both finite.")
-
-    def values(self, uniform: Float[np.ndarray, " n"]) -> Values:
-        """Returns the quantiles."""
-        return self.low * (self.high / self.low) ** uniform
-
-    def __repr__(self) -> str:
-        return f"LogUniform({self.low:g}, {self.high:g})"
-
-
-@dataclasses.dataclass(frozen=True)
-class Normal(Distribution):
-    """The normal distribution, cut off at `low` and `high`."""
-
-    mean: float
-    sd: float
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.mean) and 0 < self.sd < math.inf and self.low < self.high):
-            raise StimulusError(f"{self} has no values: wanted a finite mean, sd above 0, and low < high.")
-
-    def values(self, uniform: Float[np.ndarray, " n"]) -> Values:
-        """Returns the quantiles."""
-        first, last = (scipy.special.ndtr((end - self.mean) / self.sd) for end in (self.low, self.high))
-        return self.mean + self.sd * scipy.special.ndtri(first + (last - first) * uniform)
-
-    def __repr__(self) -> str:
-        ends = "" if self.low == -math.inf and self.high == math.inf else f", {self.low:g}, {self.high:g}"
-        return f"Normal({self.mean:g}, {self.sd:g}{ends})"
-
-
-class Choice(Distribution):
-    """One of several values, each as likely; numbers or colours.
-
-    Args:
-        *options: The values.
-    """
-
-    def __init__(self, *options: Colour | str) -> None:
-        if not options:
-            raise StimulusError("Choice() has no values: give it at least one.")
-        plain: list[Any] = [
-            from_hex(option, owner="Choice has option") if isinstance(option, str) else option for option in options
-        ]
-        coloured = any(np.ndim(option) for option in plain)
-        self.options: tuple[Any, ...] = tuple(
-            (option,) * 3 if coloured and not np.ndim(option) else option for option in plain
-        )
-
-    def values(self, uniform: Float[np.ndarray, " n"]) -> Values:
-        """Returns the options."""
-        return np.asarray(self.options, float)[(uniform * len(self.options)).astype(int)]
-
-    def __repr__(self) -> str:
-        return f"Choice({', '.join(str(option) for option in self.options)})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)

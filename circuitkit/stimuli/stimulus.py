@@ -222,8 +222,15 @@ class Figure(Stimulus):
         """Returns the signed distance to the outline in the figure's own frame, in pixels; negative inside."""
 
     def along(self, x: Points, y: Points) -> Points:
-        """Returns the arc length along the outline at the nearest point, in pixels; needed for dashes alone."""
-        raise NotImplementedError
+        """Returns the arc length along the outline at the nearest point, in pixels; needed for dashes alone.
+
+        Raises:
+            StimulusError: If the kind does not say, and so cannot be dashed.
+        """
+        raise StimulusError(
+            f"{type(self).__name__} has no arc length along its outline, so it cannot be dashed. Lines, curves, discs "
+            "and rings can, among others."
+        )
 
     def __or__(self, other: "Figure") -> "Figure":
         from circuitkit.stimuli.combine import Union  # which is made of figures

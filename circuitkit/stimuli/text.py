@@ -14,9 +14,10 @@ from jaxtyping import Float
 
 from circuitkit.errors import StimulusError, UnknownNameError, unknown_name
 from circuitkit.stimuli import sets
+from circuitkit.stimuli.distributions import Choice, Distribution, LogUniform, Normal, Uniform
 from circuitkit.stimuli.parameter import parameters
 from circuitkit.stimuli.photographs import Photographs, VariedPhotographs, photographs
-from circuitkit.stimuli.sets import Choice, Distribution, Grid, LabelledSet, LogUniform, Normal, Sample, Subset, Uniform
+from circuitkit.stimuli.sets import Grid, LabelledSet, Sample, Subset
 from circuitkit.stimuli.stimulus import CATALOGUE, Stimulus
 
 FORMAT = "circuitkit stimuli 1"
