@@ -63,9 +63,7 @@ def lattice_errors(
         motion: A turn by a multiple of 90 degrees, mirrored or not.
     """
     before, after = _run(network, images), _run(network, motion.of_images(images))
-    return {
-        name: relative_error(after[name], motion.of_maps(before[name], network.circuit[name])) for name in before
-    }
+    return {name: relative_error(after[name], motion.of_maps(before[name], network.circuit[name])) for name in before}
 
 
 def shift_errors(

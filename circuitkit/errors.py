@@ -33,6 +33,10 @@ class NetError(CircuitkitError, ValueError):
     """A file that is no net, or a net that cannot be run."""
 
 
+class StoreError(CircuitkitError, ValueError):
+    """A place on disk that does not hold, or cannot hold, what it should."""
+
+
 class UnknownNameError(CircuitkitError, LookupError):
     """A layer, unit or option that does not exist."""
 

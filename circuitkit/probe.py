@@ -21,7 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from circuitkit.errors import ImageError, UnknownNameError, unknown_name
+from circuitkit import checks
+from circuitkit.cropping import Cropped, Interval, crop
+from circuitkit.errors import ImageError, SpecError, UnknownNameError, unknown_name
 from circuitkit.network import CircuitNetwork, to_grey
 from circuitkit.receptive_field import ReceptiveField
 
@@ -151,17 +153,26 @@ class Probe:
         called = tuple(names) or tuple(f"{self.layer}:direction{index}" for index in range(len(rows)))
         return Probe(self.net, self.layer, called, np.stack(rows))
 
-    def site(self) -> Site:
-        """Returns the smallest image that determines a unit, and where that unit is.
+    def site(self, window: int = 1) -> Site:
+        """Returns the smallest image that determines a unit, or a window of units around it, and where it is.
 
-        Such an image holds the unit's receptive field. Whatever the unit reads lies inside it, so no padding is
-        seen, and the unit responds as it would on a larger image. Nets whose padding depends on the image's size
-        (SAME at a stride) are read on images of the size that they were made for.
+        Such an image holds the units' receptive fields. Whatever they read lies inside it, so no padding is seen, and
+        they respond as they would on a larger image. Nets whose padding depends on the image's size (SAME at a
+        stride) are read on images of the size that they were made for.
+
+        Args:
+            window: Units along each side of the window; odd, so that one of them is at its centre.
+
+        Raises:
+            ImageError: If a unit sees all of an image, and the net was made for no size.
+            SpecError: If `window` is no odd number above 0.
         """
+        if checks.whole("site", "window", window) % 2 == 0:
+            raise SpecError(f"site has window={window}: an even window has no unit at its centre. Try {window + 1}.")
         field = self.receptive_field
         if field is not None:
             spans = [
-                _smallest(size, stride, first)
+                _smallest(size, stride, first, window)
                 for size, stride, first in zip(field.size, field.stride, field.first, strict=True)
             ]
             (height, row), (width, column) = spans
@@ -186,6 +197,20 @@ class Probe:
         self._check(site)
         return site
 
+    def reading(
+        self, site: Site, *, images: int, channels: int, rows: Interval | None = None, columns: Interval | None = None
+    ) -> Cropped:
+        """Returns what computes a window of the map, from the pixels that determine it and no others.
+
+        Args:
+            site: Says how large the images are.
+            images: How many come at once.
+            channels: Of the images: 1 or 3.
+            rows: Of the map, the first and the first beyond; all if left out.
+            columns: Of the map, likewise.
+        """
+        return crop(self.maps, (images, site.height, site.width, channels), (None, rows, columns, None))
+
     def _check(self, site: Site) -> None:
         shape = jax.eval_shape(self.maps, jax.ShapeDtypeStruct((1, site.height, site.width, 1), jnp.float32)).shape
         if not all(0 <= index < side for index, side in zip(site.unit, shape[1:3], strict=True)):
@@ -195,11 +220,11 @@ class Probe:
             )
 
 
-def _smallest(size: int, stride: int, first: float) -> tuple[int, int]:
-    """Returns the smallest side that holds the field of a unit along one axis, and that unit's index."""
+def _smallest(size: int, stride: int, first: float, window: int) -> tuple[int, int]:
+    """Returns the smallest side that holds the fields of a window of units along one axis, and its middle's index."""
     reach = (size - 1) / 2
     index = max(0, math.ceil((reach - first) / stride))
-    return math.ceil(first + stride * index + reach) + 1, index
+    return math.ceil(first + stride * (index + window - 1) + reach) + 1, index + window // 2
 
 
 def _index(unit: int | str, names: tuple[str, ...], *, owner: str) -> int:

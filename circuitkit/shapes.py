@@ -140,4 +140,3 @@ def arc_frame(curvature: Scalar, x: Float[Array, "*points"], y: Float[Array, "*p
     nearly_straight = jnp.abs(curvature) < 1e-6
     along = jnp.where(nearly_straight, y, phi / jnp.where(nearly_straight, 1.0, curvature))
     return Frame(distance=distance, along=along, tangent=90 + jnp.degrees(phi))
-

@@ -46,7 +46,7 @@ def from_json(text: str) -> Circuit:
     except json.JSONDecodeError as error:
         raise SpecError(f"this is no JSON (line {error.lineno}, column {error.colno}: {error.msg}).") from None
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
-        raise SpecError(f"this JSON is no circuit: wanted an object with \"format\": \"{FORMAT}\".")
+        raise SpecError(f'this JSON is no circuit: wanted an object with "format": "{FORMAT}".')
     circuit = _decode(data, "circuit")
     if not isinstance(circuit, Circuit):
         raise SpecError(f"this JSON describes a {type(circuit).__name__}, not a Circuit.")

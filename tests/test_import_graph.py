@@ -23,6 +23,7 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 ORDER = (
     ("errors",),
     ("checks", "compiling"),
+    ("cropping", "streaming"),
     ("receptive_field", "geometry"),
     ("shapes",),
     ("spec",),
@@ -33,10 +34,10 @@ ORDER = (
     ("build", "equivariance"),
     ("reference",),
     ("stimuli",),
-    ("probe",),
-    ("nets",),
+    ("probe", "responses"),
+    ("nets", "store"),
     ("sweep",),
-    ("tuning",),
+    ("survey", "tuning"),
     ("study",),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line

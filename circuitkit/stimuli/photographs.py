@@ -189,6 +189,10 @@ class Photographs(LabelledSet):
         """Returns nothing: all are shown alike."""
         return {}
 
+    def channels(self) -> int:
+        """Returns 3: pictures are RGB, and none has to be decoded to know it."""
+        return 3
+
     def items(self, indices: Indices) -> Items:
         """Returns the pictures as bytes, and their mean colours where those are the background.
 
@@ -275,6 +279,10 @@ class VariedPhotographs(LabelledSet):
     def varying(self, indices: Indices) -> dict[str, Values]:
         """Returns the values along the axes of the grid, for some stimuli."""
         return self.looks.varying(indices % len(self.looks))
+
+    def channels(self) -> int:
+        """Returns 3, as those without axes do."""
+        return self.photographs.channels()
 
     def items(self, indices: Indices) -> Items:
         """Returns the pictures, as those without axes do, and the values along the axes."""

@@ -208,10 +208,7 @@ class LabelledSet(abc.ABC):
             StimulusError: If they do not fit into memory.
         """
         width = height if width is None else width
-        channels = jax.eval_shape(
-            lambda item: self.draw(item, height, width, renderer=renderer), self._first_item()
-        ).shape[-1]
-        size, memory = 4 * len(self) * height * width * channels, _memory()
+        size, memory = 4 * len(self) * height * width * self.channels(), _memory()
         if size > memory:
             raise StimulusError(
                 f"{len(self)} images of {height}x{width} pixels take {size / 2**30:.1f} GiB, and there are "
@@ -219,8 +216,10 @@ class LabelledSet(abc.ABC):
             )
         return np.concatenate([drawn.images for drawn in self._chunks(height, width, None, renderer, 0)])
 
-    def _first_item(self) -> Items:
-        return jax.tree.map(lambda leaf: leaf[0], self.items(np.zeros(1, int)))
+    def channels(self) -> int:
+        """Returns how many channels the images have: 1 (grey) or 3 (RGB)."""
+        first = jax.tree.map(lambda leaf: leaf[0], self.items(np.zeros(1, int)))
+        return jax.eval_shape(lambda item: self.draw(item, 1, 1), first).shape[-1]
 
     def _drawing(self, height: int, width: int, renderer: Renderer) -> Callable[[Items], Float[Array, "n h w channel"]]:
         # Compiled once for each set and shape, and dropped with the set.
@@ -467,6 +466,10 @@ class Subset(LabelledSet):
     def varying(self, indices: Indices) -> dict[str, Values]:
         """Returns the values of the parameters that vary, for some stimuli."""
         return self.whole.varying(np.asarray(self.indices, int)[indices])
+
+    def channels(self) -> int:
+        """Returns how many channels the images have, as the whole set does."""
+        return self.whole.channels()
 
     def items(self, indices: Indices) -> Items:
         """Returns what `draw` needs for some stimuli."""

@@ -267,6 +267,7 @@ class Decoder:
         self.side = side
         self._sizes: dict[int, tuple[int, int]] = {}
         self._held: dict[int, Future[Decoded]] = {}
+        self._lock = threading.Lock()  # the blocks of a sweep ask from several threads
 
     def size(self, indices: Iterable[int]) -> tuple[int, int]:
         """Returns the height and width that pictures have, decoded, from their headers.
@@ -297,14 +298,17 @@ class Decoder:
         Raises:
             StimulusError: If one cannot be read.
         """
-        # What was begun for a longer step is kept in a shorter one.
-        wanted, within = indices.tolist(), then[: len(self._held) + len(indices)].tolist()
-        ahead = [index for place, index in enumerate(within) if place < len(wanted) or index in self._held]
-        self._held = {
-            index: self._held.get(index) or _threads().submit(self._decoded, index) for index in (*wanted, *ahead)
-        }
+        wanted = indices.tolist()
+        with self._lock:
+            # What was begun for a longer step is kept in a shorter one.
+            within = then[: len(self._held) + len(indices)].tolist()
+            ahead = [index for place, index in enumerate(within) if place < len(wanted) or index in self._held]
+            held = {
+                index: self._held.get(index) or _threads().submit(self._decoded, index) for index in (*wanted, *ahead)
+            }
+            self._held = held
         try:
-            return [self._held[index].result() for index in wanted]
+            return [held[index].result() for index in wanted]
         except StimulusError:
             self._held = {}
             raise
