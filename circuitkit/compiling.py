@@ -54,6 +54,11 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any
     return program
 
 
+def forget() -> None:
+    """Drops the programs that `compiled` keeps."""
+    _PROGRAMS.clear()
+
+
 @functools.cache
 def _known(items: tuple[tuple[str, str | int | bool], ...], backend: str) -> Options:
     """Returns the options that this version of XLA knows; a switch of its own may go as it came."""

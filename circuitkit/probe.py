@@ -76,9 +76,7 @@ class Net(ABC):
             return Probe(self, layer, names)
         wanted = [units] if isinstance(units, int | str) else list(units)
         indices = [_index(unit, names, owner=f"layer {layer!r} of net {self.name!r}") for unit in wanted]
-        selected = np.zeros((len(indices), len(names)), np.float32)
-        selected[np.arange(len(indices)), indices] = 1
-        return Probe(self, layer, tuple(names[index] for index in indices), selected)
+        return Probe(self, layer, tuple(names[index] for index in indices), channels=tuple(indices))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +105,14 @@ class Probe:
         net: The net.
         layer: Name of the layer.
         unit_names: What the responses are called.
+        channels: The channels that the units are; None where they are all, or directions.
         directions: One row a unit, over the channels of the layer; None reads the channels themselves.
     """
 
     net: Net
     layer: str
     unit_names: tuple[str, ...]
+    channels: tuple[int, ...] | None = None
     directions: Float[np.ndarray, "unit channel"] | None = None
 
     @property
@@ -123,6 +123,9 @@ class Probe:
     def maps(self, images: Images) -> Maps:
         """Returns the response of every unit at every position. Pure: it may be traced."""
         maps = self.net.maps(images, self.layer)
+        if self.channels is not None:
+            # Slices, from which `crop` sees that no other channels are wanted.
+            return jnp.concatenate([maps[..., channel : channel + 1] for channel in self.channels], axis=-1)
         if self.directions is None:
             return maps
         return jnp.einsum("nhwc,uc->nhwu", maps, self.directions, precision="highest")
@@ -151,7 +154,7 @@ class Probe:
         if names and len(names) != len(rows):
             raise ImageError(f"got {len(names)} names for {len(rows)} directions: wanted one each, or none.")
         called = tuple(names) or tuple(f"{self.layer}:direction{index}" for index in range(len(rows)))
-        return Probe(self.net, self.layer, called, np.stack(rows))
+        return Probe(self.net, self.layer, called, directions=np.stack(rows))
 
     def site(self, window: int = 1) -> Site:
         """Returns the smallest image that determines a unit, or a window of units around it, and where it is.

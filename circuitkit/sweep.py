@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax.experimental import multihost_utils
 from jaxtyping import Array, Bool, Float
 
 from circuitkit import checks
@@ -30,7 +31,7 @@ from circuitkit.probe import Probe, Site
 from circuitkit.responses import Labels
 from circuitkit.stimuli import FAST, LabelledSet, Renderer
 from circuitkit.stimuli.text import stimulus_to_json, to_json
-from circuitkit.store import Store
+from circuitkit.store import Store, open_responses
 from circuitkit.streaming import stream
 
 ReadOut = Literal["centre", "max", "map"]
@@ -74,7 +75,7 @@ def tune(
         store: A Zarr store (`sweep.zarr`) that keeps the responses as they come. A sweep that was interrupted goes on
             when it is called again, and one that is complete is read.
         devices: Where to compute; all that JAX has if left out. With `jax.distributed` every process makes the same
-            call and gets all responses; give a store to one of them only.
+            call and gets all responses; a store has to be on a disk that all of them see.
         progress: Called after each chunk.
 
     Returns:
@@ -100,10 +101,20 @@ def tune(
         for start, values in sweep.run(range(sweep.blocks), progress):
             responses[start : start + len(values)] = values
         return sweep.labels.array(responses, stimuli)
-    kept = Store.begin(store, stimuli, sweep.labels, identity=sweep.identity, shape=sweep.shape, chunk=sweep.chunk)
-    for start, values in sweep.run(kept.missing(), progress):
-        kept.write(start // sweep.chunk, values)
-    return kept.read()
+    # Of several processes the first one writes; all compute the same blocks, in step.
+    several = len({device.process_index for device in sweep.devices}) > 1
+    kept, missing = None, np.zeros(sweep.blocks, bool)
+    if not several or jax.process_index() == 0:
+        kept = Store.begin(store, stimuli, sweep.labels, identity=sweep.identity, shape=sweep.shape, chunk=sweep.chunk)
+        missing[kept.missing()] = True
+    if several:
+        missing = multihost_utils.broadcast_one_to_all(missing)
+    for start, values in sweep.run(np.flatnonzero(missing).tolist(), progress):
+        if kept is not None:
+            kept.write(start // sweep.chunk, values)
+    if several:
+        multihost_utils.sync_global_devices("all responses are in the store")
+    return open_responses(store) if kept is None else kept.read()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

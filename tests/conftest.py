@@ -97,7 +97,10 @@ def _bounded_memory() -> Iterator[None]:
     """Forgets what JAX has compiled, once a process has grown large: every shape and structure is kept otherwise."""
     yield
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 2 * 2**20:  # KiB, on Linux
+        from circuitkit import compiling  # not before the hook that checks shapes
+
         jax.clear_caches()
+        compiling.forget()
 
 
 @pytest.fixture(scope="session")

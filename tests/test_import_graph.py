@@ -22,7 +22,7 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 # modules of circuitkit. A package is one place: files of nets/, of viz/ or of handbuilt/ may import each other.
 ORDER = (
     ("errors",),
-    ("checks", "compiling"),
+    ("checks", "compiling", "histogram"),
     ("cropping", "streaming"),
     ("receptive_field", "geometry"),
     ("shapes",),
@@ -35,7 +35,7 @@ ORDER = (
     ("reference",),
     ("stimuli",),
     ("probe", "responses"),
-    ("nets", "store"),
+    ("nets", "store", "examples"),
     ("sweep",),
     ("survey", "tuning"),
     ("study",),

@@ -148,3 +148,78 @@ def test_progress_counts_every_stimulus_once() -> None:
     seen: list[tuple[int, int]] = []
     tune(NET["curves"], STIMULI, chunk=20, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(20, 48), (40, 48), (48, 48)]
+
+
+# Windows and maps
+
+
+def test_the_crop_gives_what_whole_images_give(responses: xr.DataArray) -> None:
+    side = NET["curves"].site().height + 20
+    site = NET["curves"].site_in(side, side)
+    assert site.anchor == ((side - 1) / 2, (side - 1) / 2)
+    maps = NET.maps(jnp.asarray(STIMULI.images(side)), "curves")
+    whole = maps[:, site.unit[0], site.unit[1]].reshape(responses.shape)
+    np.testing.assert_allclose(responses, whole, atol=2e-6 * float(responses.max()))
+    beside = maps[:, site.unit[0], site.unit[1] + 1].reshape(responses.shape)
+    assert float(jnp.abs(beside - responses.values).max()) > 0.01 * float(responses.max())
+
+
+@pytest.mark.parametrize("size", [None, 61], ids=["smallest", "61 px"])
+def test_a_map_holds_the_centre_and_its_neighbours(responses: xr.DataArray, size: int | None) -> None:
+    found = tune(NET["curves"], STIMULI, read_out="map", window=3, size=size)
+    scale = float(responses.max())
+    assert found.dims == ("angle", "radius", "polarity", "row", "column", "unit")
+    assert (found.y.values.tolist(), found.x.values.tolist()) == ([1, 0, -1], [-1, 0, 1])
+    np.testing.assert_allclose(found.isel(row=1, column=1), responses, atol=2e-6 * scale)
+    # A unit up and to the right sees the stimulus down and to the left of itself.
+    moved = grid(Curve(length=30.0, x=-1, y=-1), angle=turn(8), radius=(8.0, 16.0, math.inf), polarity=(1.0, -1.0))
+    np.testing.assert_allclose(
+        found.isel(row=0, column=2).drop_vars(["x", "y"]), tune(NET["curves"], moved), atol=1e-5 * scale
+    )
+    largest = tune(NET["curves"], STIMULI, read_out="max", window=3, size=size)
+    np.testing.assert_allclose(largest, found.max(("row", "column")), atol=2e-6 * scale)
+    assert "3x3 units around unit" in largest.attrs["read_out"]
+
+
+def test_a_whole_map_is_kept(responses: xr.DataArray) -> None:
+    side = NET["curves"].site().height + 4
+    found = tune(NET["curves"], STIMULI, read_out="map", size=side)
+    assert (found.sizes["row"], found.sizes["column"]) == (5, 5)
+    np.testing.assert_allclose(found.sel(row=2, column=2), responses, atol=2e-6 * float(responses.max()))
+
+
+def test_windows_that_no_map_holds_are_refused() -> None:
+    side = NET["curves"].site().height + 2
+    with pytest.raises(ImageError, match="has 3x3 units on images of .* too few for window=5 around unit"):
+        tune(NET["curves"], STIMULI, read_out="max", window=5, size=side)
+    with pytest.raises(SpecError, match="an even window has no unit at its centre. Try 5"):
+        tune(NET["curves"], STIMULI, read_out="map", window=4)
+    with pytest.raises(SpecError, match="tune has window=3, but centre reads one unit"):
+        tune(NET["curves"], STIMULI, window=3)
+
+
+# What is equal to what
+
+
+def test_the_same_call_gives_the_same_bits(responses: xr.DataArray) -> None:
+    np.testing.assert_array_equal(tune(NET["curves"], STIMULI), responses)
+
+
+def test_the_order_of_stimuli_changes_nothing(responses: xr.DataArray) -> None:
+    order = np.random.default_rng(0).permutation(len(STIMULI))
+    shuffled = tune(NET["curves"], STIMULI[order.tolist()], chunk=10)
+    flat = responses.values.reshape(len(STIMULI), -1)
+    np.testing.assert_allclose(shuffled, flat[order], atol=1e-6 * flat.max())
+    assert not np.allclose(shuffled, flat, atol=1e-3 * flat.max())
+
+
+def test_programs_are_kept_for_nets_of_one_structure_and_never_mixed_up(responses: xr.DataArray) -> None:
+    from circuitkit import compiling
+
+    faint = HandbuiltNet(build(small_circuit()))
+    kernel = faint.network.layers["curves"].kernel
+    kernel[...] = kernel[...] / 2
+    before = len(compiling._PROGRAMS)
+    halved = tune(faint["curves"], STIMULI)
+    assert len(compiling._PROGRAMS) == before
+    np.testing.assert_allclose(halved, responses / 2, atol=1e-6 * float(responses.max()))

@@ -6,6 +6,7 @@ write_report(study, Path("out"))  # out/report.html and out/figures/
 """
 
 from circuitkit.viz.comparison import control, ranking
+from circuitkit.viz.examples import example_figure, write_examples
 from circuitkit.viz.gallery import stimulus_gallery
 from circuitkit.viz.maps import radius_angle_map, radius_angle_maps
 from circuitkit.viz.plates import Plate, plates
@@ -17,6 +18,7 @@ from circuitkit.viz.weights import gabors, tile_weights, weight_by_angle
 __all__ = [
     "Plate",
     "control",
+    "example_figure",
     "gabors",
     "joint_tuning",
     "plates",
@@ -28,5 +30,6 @@ __all__ = [
     "tile_weights",
     "to_png",
     "weight_by_angle",
+    "write_examples",
     "write_report",
 ]
