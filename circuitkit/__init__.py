@@ -11,10 +11,13 @@
 from circuitkit import nets, spec, stimuli, tuning
 from circuitkit.build import build
 from circuitkit.compiling import jit
+from circuitkit.examples import crops, strata
 from circuitkit.probe import HandbuiltNet, Net, Probe
 from circuitkit.spec_text import from_json, to_json
 from circuitkit.stimuli import grid, log, turn
+from circuitkit.store import open_responses
 from circuitkit.study import study
+from circuitkit.survey import survey
 from circuitkit.sweep import tune
 
 __all__ = [
@@ -22,14 +25,18 @@ __all__ = [
     "Net",
     "Probe",
     "build",
+    "crops",
     "from_json",
     "grid",
     "jit",
     "log",
     "nets",
+    "open_responses",
     "spec",
     "stimuli",
+    "strata",
     "study",
+    "survey",
     "to_json",
     "tune",
     "tuning",

@@ -1,8 +1,8 @@
 """Examples of a survey: images from every stratum of a unit's responses, and the part of each image that it saw.
 
-seen = survey(net["fire5"], images)
-crops(seen.sel(unit=["fire5:130"]), images)             # (unit, rank, y, x, channel): what it responds to most
-crops(strata(seen.sel(unit=["fire5:130"])), images)     # (unit, stratum, rank, y, x, channel): and to less and less
+    seen = survey(net["fire5"], images)
+    crops(seen.sel(unit=["fire5:130"]), images)             # (unit, rank, y, x, channel): what it responds to most
+    crops(strata(seen.sel(unit=["fire5:130"])), images)     # (unit, stratum, rank, y, x, channel): and to less and less
 """
 
 import dataclasses

@@ -191,7 +191,8 @@ class Probe:
         """Returns the unit nearest to the centre of an image of a given size, and where it looks."""
         field = self.net.receptive_field(self.layer, (height, width))
         if field is None:
-            return Site(height, width, (0, 0), ((height - 1) / 2, (width - 1) / 2))
+            rows, columns = self._map_size(height, width)
+            return Site(height, width, (rows // 2, columns // 2), ((height - 1) / 2, (width - 1) / 2))
         row, column = (
             round(((side - 1) / 2 - first) / stride)
             for side, first, stride in zip((height, width), field.first, field.stride, strict=True)
@@ -215,12 +216,17 @@ class Probe:
         return crop(self.maps, (images, site.height, site.width, channels), (None, rows, columns, None))
 
     def _check(self, site: Site) -> None:
-        shape = jax.eval_shape(self.maps, jax.ShapeDtypeStruct((1, site.height, site.width, 1), jnp.float32)).shape
-        if not all(0 <= index < side for index, side in zip(site.unit, shape[1:3], strict=True)):
+        size = self._map_size(site.height, site.width)
+        if not all(0 <= index < side for index, side in zip(site.unit, size, strict=True)):
             raise ImageError(
-                f"layer {self.layer!r} of net {self.net.name!r} has {shape[1]}x{shape[2]} units on images of "
+                f"layer {self.layer!r} of net {self.net.name!r} has {size[0]}x{size[1]} units on images of "
                 f"{site.height}x{site.width} pixels, so there is no unit {site.unit}. Give larger images."
             )
+
+    def _map_size(self, height: int, width: int) -> tuple[int, int]:
+        images = jax.ShapeDtypeStruct((1, height, width, 1), jnp.float32)
+        _, rows, columns, _ = jax.eval_shape(self.maps, images).shape
+        return rows, columns
 
 
 def _smallest(size: int, stride: int, first: float, window: int) -> tuple[int, int]:

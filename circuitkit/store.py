@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ from circuitkit.stimuli.text import from_json, to_json
 
 FORMAT = "circuitkit responses 1"
 _RESPONSE = "response"
+_UNFINISHED = ".partial"
+"""How the name of a file ends that is being written; Zarr's own do, too."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,73 +67,100 @@ class Store:
             path: A folder, there or not.
             stimuli: The set.
             labels: What the responses are called.
-            identity: All that has to be the same for the responses to be the same; plain values.
+            identity: All that has to be the same for the responses to be the same, beside the stimuli; plain values.
             shape: Of one stimulus's responses.
             chunk: Stimuli in a block.
 
         Raises:
             StoreError: If there is something else at the path, or another sweep, or it cannot be written.
+            StimulusError: If the stimuli cannot be written as text, or zarr is not installed.
         """
         path, module = Path(path), zarr()
-        header = {
-            "format": FORMAT,
-            "identity": dict(identity),
-            "labels": dataclasses.asdict(labels),
-            "stimuli": to_json(stimuli),
-        }
-        header = json.loads(json.dumps(header))  # what it will be when it is read again
-        if path.exists():
-            there = _header(path)
-            if there["identity"] != header["identity"]:
-                raise StoreError(
-                    f"{path} holds another sweep: {_difference(there['identity'], header['identity'])}. Name another "
-                    "path, or remove it."
-                )
-        if not (path / _RESPONSE).exists():
-            try:
-                group = module.create_group(path, attributes={"circuitkit": json.dumps(header)}, overwrite=True)
-                _write_parameters(group, stimuli)
-                _write_coordinates(group, labels)
-            except OSError as error:
-                raise StoreError(f"{path} cannot be written ({error.strerror}): name another path.") from error
-            # Last of all, so that a store with responses has everything else.
-            group.create_array(
-                _RESPONSE,
-                shape=(len(stimuli), *shape),
-                chunks=(chunk, *shape),
-                dtype="float32",
-                fill_value=float("nan"),
-                dimension_names=("stimulus", *labels.dims),
-                attributes=dict(labels.attrs),
-                config={"write_empty_chunks": True},
-            )
-            with warnings.catch_warnings():
-                # xarray looks for consolidated metadata first, and warns where there is none.
-                warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
-                module.consolidate_metadata(path)
-        return cls(path, stimuli, labels, module.open_group(path, mode="r+")[_RESPONSE])
+        identity = {**identity, "stimuli": to_json(stimuli)}
+        text = json.dumps({"format": FORMAT, "identity": identity, "labels": dataclasses.asdict(labels)})
+        try:
+            if _is_taken(path):
+                held, wanted = _header(path)["identity"], json.loads(text)["identity"]
+                if held != wanted:
+                    raise StoreError(
+                        f"{path} holds another sweep: {_difference(held, wanted)}. Name another path, or remove it."
+                    )
+            if not _is_made(path):
+                _make(module, path, stimuli, labels, text, shape, chunk)
+            return cls(path, stimuli, labels, module.open_group(path, mode="r+")[_RESPONSE])
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written ({error.strerror or error}): name another path.") from error
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "Store":
+        """Opens a store to be read.
+
+        Raises:
+            StoreError: If there is none, or it was interrupted while it was made.
+        """
+        path = Path(path)
+        header = _header(path)
+        if not _is_made(path):
+            raise StoreError(f"{path} was interrupted before it had any responses: run the same sweep again.")
+        given = header["labels"]
+        coords = {name: (dim, values) for name, (dim, values) in given["coords"].items()}
+        # JSON has no tuples.
+        attrs = {name: tuple(value) if isinstance(value, list) else value for name, value in given["attrs"].items()}
+        labels = Labels(tuple(given["dims"]), coords, attrs)
+        stimuli = from_json(header["identity"]["stimuli"])
+        return cls(path, stimuli, labels, zarr().open_group(path, mode="r")[_RESPONSE])
 
     def missing(self) -> list[int]:
         """Returns the numbers of the blocks that are still to come."""
-        for unfinished in self.path.rglob("*.partial"):
-            unfinished.unlink()
-        place, rest = self.path / _RESPONSE / "c", ["0"] * (self.array.ndim - 1)
-        blocks = math.ceil(self.array.shape[0] / self.array.chunks[0])
-        return [number for number in range(blocks) if not place.joinpath(str(number), *rest).exists()]
+        blocks = math.ceil(len(self.stimuli) / self.array.chunks[0])
+        return [number for number in range(blocks) if not self._is_there(number)]
+
+    def done(self) -> int:
+        """Returns how many stimuli have their responses."""
+        chunk, total = self.array.chunks[0], len(self.stimuli)
+        return total - sum(min(chunk, total - number * chunk) for number in self.missing())
 
     def write(self, number: int, values: Float[np.ndarray, "stimulus *shape"]) -> None:
-        """Keeps the responses of one block."""
-        start = number * self.array.chunks[0]
-        self.array[start : start + len(values)] = values
+        """Keeps the responses of one block.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        # A chunk without a codec is its values as they are, the last one filled up. Written through zarr it takes
+        # longer than a small net takes to compute it.
+        block = np.full(self.array.chunks, np.nan, np.float32)
+        block[: len(values)] = values
+        place = self._file(number)
+        unfinished = place.with_name(f"{place.name}{_UNFINISHED}")
+        try:
+            unfinished.write_bytes(block.data)
+            unfinished.replace(place)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be written ({error.strerror or error}): what it holds is kept, and the same sweep "
+                "goes on with it."
+            ) from error
 
     def read(self) -> xr.DataArray:
         """Returns the responses as `tune` does; those of a set of one dimension are read when they are needed."""
         if len(self.stimuli.shape) > 1:
             return self.labels.array(self.array[:], self.stimuli)
+        (dim,) = self.stimuli.dims
         with xr.open_zarr(self.path, chunks=None, consolidated=True) as opened:
-            found = opened[_RESPONSE]
-        found = found.rename({"stimulus": self.stimuli.dims[0]}) if self.stimuli.dims != ("stimulus",) else found
-        return found.assign_coords(self.stimuli.coords)
+            found = opened[_RESPONSE].reset_coords(drop=True)
+        found = found.rename({"stimulus": dim}) if dim != "stimulus" else found
+        found = found.assign_coords({**self.stimuli.coords, **self.labels.coords})
+        found.attrs = dict(self.labels.attrs)
+        return found
+
+    def _file(self, number: int) -> Path:
+        return self.path / _RESPONSE / ".".join(["c", str(number), *["0"] * (self.array.ndim - 1)])
+
+    def _is_there(self, number: int) -> bool:
+        try:
+            return self._file(number).stat().st_size == 4 * math.prod(self.array.chunks)
+        except FileNotFoundError:
+            return False
 
 
 def open_responses(path: str | os.PathLike[str]) -> xr.DataArray:
@@ -139,15 +169,46 @@ def open_responses(path: str | os.PathLike[str]) -> xr.DataArray:
     Raises:
         StoreError: If there is no such store.
     """
-    path = Path(path)
-    header = _header(path)
-    if not (path / _RESPONSE).exists():
-        raise StoreError(f"{path} was interrupted before it had any responses: run the same sweep again.")
-    given = header["labels"]
-    labels = Labels(
-        tuple(given["dims"]), {name: (dim, values) for name, (dim, values) in given["coords"].items()}, given["attrs"]
+    return Store.open(path).read()
+
+
+def _is_taken(path: Path) -> bool:
+    """Says whether there is anything at a path, beside what is left of a store whose first file was not whole."""
+    if not path.is_dir():
+        return path.exists()
+    return any(not entry.name.endswith(_UNFINISHED) for entry in path.iterdir())
+
+
+def _is_made(path: Path) -> bool:
+    """Says whether a store has all but its responses: the list of its arrays is written last."""
+    try:
+        return json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("consolidated_metadata") is not None
+    except FileNotFoundError:
+        return False
+
+
+def _make(
+    module: Any, path: Path, stimuli: LabelledSet, labels: Labels, header: str, shape: tuple[int, ...], chunk: int
+) -> None:
+    """Makes a store without responses; anew, if its making was interrupted."""
+    group = module.create_group(path, attributes={"circuitkit": header}, overwrite=True)
+    names = [*_write_parameters(group, stimuli, labels), *_write_coordinates(group, labels)]
+    group.create_array(
+        _RESPONSE,
+        shape=(len(stimuli), *shape),
+        chunks=(chunk, *shape),
+        dtype="float32",
+        compressors=None,
+        chunk_key_encoding={"name": "default", "separator": "."},  # a file for each block, and no folder
+        fill_value=float("nan"),
+        dimension_names=("stimulus", *labels.dims),
+        # So xarray knows them for coordinates of the responses.
+        attributes={**labels.attrs, "coordinates": " ".join(names)},
     )
-    return Store(path, from_json(header["stimuli"]), labels, zarr().open_group(path, mode="r")[_RESPONSE]).read()
+    with warnings.catch_warnings():
+        # Zarr warns that no other implementation knows this list; xarray looks for it first, and warns where it is not.
+        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
+        module.consolidate_metadata(path)
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -167,37 +228,46 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def _difference(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Returns the first difference, in words."""
-    key = next(key for key in {**wanted, **held} if held.get(key) != wanted.get(key))
-    old, new = str(held.get(key)), str(wanted.get(key))
+    """Returns the first difference that can be read, in words."""
+    keys = [key for key in {**wanted, **held} if held.get(key) != wanted.get(key)]
+    readable = [key for key in keys if not re.fullmatch("[0-9a-f]{32,}", str(held.get(key)))]
+    if not readable:
+        return f"its {keys[0]} are others"
+    key = readable[0]
+    # JSON without its line breaks.
+    old, new = (" ".join(str(each.get(key)).split()) for each in (held, wanted))
     start = next((place for place, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
     start = max(0, start - 20) if len(old) > 60 or len(new) > 60 else 0
     return f"its {key} is {old[start : start + 60]!r}, and {new[start : start + 60]!r} was asked for"
 
 
-def _write_parameters(group: Any, stimuli: LabelledSet) -> None:
-    """Writes the parameters that vary, by stimulus, some rows at a time."""
-    varying, count = set(stimuli.varying(np.zeros(1, int))), len(stimuli)
+def _write_parameters(group: Any, stimuli: LabelledSet, labels: Labels) -> list[str]:
+    """Writes what varies, by stimulus, some rows at a time; returns its names."""
+    varying, count = {*stimuli.varying(np.zeros(1, int)), *stimuli.coords}, len(stimuli)
+    written = []
     for start in range(0, count, ROWS):
         table = stimuli.table(range(start, min(start + ROWS, count)))
-        for name in table.columns:
-            if str(name).split(".")[0] not in varying or not np.issubdtype(table[name].dtype, np.number):
-                continue
+        if start == 0:
+            # A colour has a column for each channel: foreground.red. What the responses are called comes first.
+            known = [name for name in map(str, table.columns) if {name, name.rpartition(".")[0]} & varying]
+            written = [name for name in known if name not in {_RESPONSE, *labels.dims, *labels.coords}]
+        for name in written:
+            values = table[name].to_numpy()
+            numbers = values.dtype.kind in "biuf"
             if start == 0:
+                kind: Any = "float64" if numbers else str
                 group.create_array(
-                    name,
-                    shape=(count,),
-                    chunks=(min(ROWS, count),),
-                    dtype="float64",
-                    dimension_names=("stimulus",),
+                    name, shape=(count,), chunks=(min(ROWS, count),), dtype=kind, dimension_names=("stimulus",)
                 )
-            group[name][start : start + len(table)] = table[name].to_numpy()
+            group[name][start : start + len(table)] = values if numbers else values.astype(str)
+    return written
 
 
-def _write_coordinates(group: Any, labels: Labels) -> None:
+def _write_coordinates(group: Any, labels: Labels) -> list[str]:
+    """Writes what the other axes are called; returns the names of those that name no axis."""
     for name, (dim, given) in labels.coords.items():
         values = np.asarray(given)
         kind: Any = str if values.dtype.kind == "U" else "float64"
-        group.create_array(name, shape=values.shape, chunks=values.shape, dtype=kind, dimension_names=(dim,))[:] = (
-            values
-        )
+        array = group.create_array(name, shape=values.shape, chunks=values.shape, dtype=kind, dimension_names=(dim,))
+        array[:] = values
+    return [name for name, (dim, _) in labels.coords.items() if name != dim]

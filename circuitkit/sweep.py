@@ -80,8 +80,8 @@ def tune(
 
     Returns:
         An array with one dimension for each axis of a grid, or `stimulus` for a sample; then `row` and `column` for
-        `map`, with the centres of the receptive fields as `y` (up) and `x` (right) in pixels from the anchor; and
-        `unit`. Its attributes say net, layer, read-out, stimulus and versions.
+        `map`, with the centres of the receptive fields as `unit_y` (up) and `unit_x` (right) in pixels from the
+        anchor; and `unit`. Its attributes say net, layer, read-out, stimulus and versions.
 
     Raises:
         UnknownNameError: If there is no such read-out.
@@ -204,8 +204,8 @@ class _Sweep:
         if self.read_out == "map" and field is not None:
             (top, left), (row, column) = self._first, self.site.anchor
             rows, columns, _ = self.shape
-            coords["y"] = ("row", [row - field.centre(top + step, 0)[0] for step in range(rows)])
-            coords["x"] = ("column", [field.centre(0, left + step)[1] - column for step in range(columns)])
+            coords["unit_y"] = ("row", [row - field.centre(top + step, 0)[0] for step in range(rows)])
+            coords["unit_x"] = ("column", [field.centre(0, left + step)[1] - column for step in range(columns)])
         seen = self.probe.receptive_field
         attrs = {
             "net": net.name,

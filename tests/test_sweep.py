@@ -136,9 +136,7 @@ def test_bytes_and_lists_are_no_images() -> None:
             NET.maps([[0.0]], "curves")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "vector", [np.zeros(8), np.ones(7), np.array([np.nan] * 8)], ids=["zero", "too short", "nan"]
-)
+@pytest.mark.parametrize("vector", [np.zeros(8), np.ones(7), np.array([np.nan] * 8)], ids=["zero", "too short", "nan"])
 def test_directions_that_are_none_are_refused(vector: np.ndarray) -> None:
     with pytest.raises(ImageError, match="wanted 8 finite numbers, not all zero"):
         NET["curves"].along(vector)
@@ -169,16 +167,26 @@ def test_a_map_holds_the_centre_and_its_neighbours(responses: xr.DataArray, size
     found = tune(NET["curves"], STIMULI, read_out="map", window=3, size=size)
     scale = float(responses.max())
     assert found.dims == ("angle", "radius", "polarity", "row", "column", "unit")
-    assert (found.y.values.tolist(), found.x.values.tolist()) == ([1, 0, -1], [-1, 0, 1])
+    assert (found.unit_y.values.tolist(), found.unit_x.values.tolist()) == ([1, 0, -1], [-1, 0, 1])
     np.testing.assert_allclose(found.isel(row=1, column=1), responses, atol=2e-6 * scale)
     # A unit up and to the right sees the stimulus down and to the left of itself.
     moved = grid(Curve(length=30.0, x=-1, y=-1), angle=turn(8), radius=(8.0, 16.0, math.inf), polarity=(1.0, -1.0))
     np.testing.assert_allclose(
-        found.isel(row=0, column=2).drop_vars(["x", "y"]), tune(NET["curves"], moved), atol=1e-5 * scale
+        found.isel(row=0, column=2).drop_vars(["unit_x", "unit_y"]), tune(NET["curves"], moved), atol=1e-5 * scale
     )
     largest = tune(NET["curves"], STIMULI, read_out="max", window=3, size=size)
     np.testing.assert_allclose(largest, found.max(("row", "column")), atol=2e-6 * scale)
     assert "3x3 units around unit" in largest.attrs["read_out"]
+
+
+def test_a_map_over_places_keeps_both_kinds_of_places() -> None:
+    found = tune(NET["edges"], grid(Curve(length=30.0), x=(-1, 0, 1)), read_out="map", window=3)
+    assert found.dims == ("x", "row", "column", "unit")
+    assert found.x.values.tolist() == [-1, 0, 1]
+    # One pixel to the right of the stimulus is one pixel to the right of where it was.
+    np.testing.assert_allclose(
+        found.sel(x=-1).isel(column=0), found.sel(x=1).isel(column=2), atol=1e-5 * float(found.max())
+    )
 
 
 def test_a_whole_map_is_kept(responses: xr.DataArray) -> None:

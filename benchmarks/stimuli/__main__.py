@@ -1,36 +1,30 @@
 """How fast and how exactly are arcs drawn, by circuitkit and by what else draws them in Python?
 
-Run:    python -m benchmarks.stimuli            (some minutes on two cores; needs the extra `bench`)
-Smoke:  python -m benchmarks.stimuli --smoke    (seconds; the test suite runs it)
-Writes: benchmarks/stimuli/out/tables.md, and rates.png beside this file (into out/ for the smoke run)
+Run:    python -m benchmarks stimuli            (some minutes on two cores; needs the extra `bench`)
+Smoke:  python -m benchmarks stimuli --smoke    (seconds)
+Writes: benchmarks/stimuli/out/tables.md, and stimuli.png beside this file (into out/ for the smoke run)
 
 Renderers that are not installed are left out, and named. Times come from rounds in which every renderer has its turn,
 so that whatever else the machine does meets all of them; errors are the same in every run.
 """
 
-import argparse
 import dataclasses
 import functools
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks import harness
+from benchmarks.harness import Rate, median, number, ratios, table
 from benchmarks.stimuli.arcs import Arc, centred, covered, draw_lots
 from benchmarks.stimuli.renderers import BASE, ENTRIES, MODES, Entry, by_jit
 from circuitkit.errors import StimulusError
 from circuitkit.stimuli import CATALOGUE, Curve, Disc, LogUniform, Renderer, Stimulus, Uniform, sample
 from circuitkit.stimuli.parameter import parameters
-
-OUT = Path(__file__).parent / "out"
-ROOT = Path(__file__).parents[2]
-MEBIBYTE = 2**20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,18 +64,6 @@ SMOKE = Config(
     kinds=("Curve", "Union"),
     counts=(),
 )
-
-
-class Rate(NamedTuple):
-    """How fast something was.
-
-    Attributes:
-        wall: Images a second.
-        core: Images for each second that a core worked, which depends less on what else the machine does.
-    """
-
-    wall: float
-    core: float
 
 
 class Row(NamedTuple):
@@ -141,7 +123,9 @@ class Result(NamedTuple):
 def run(config: Config) -> Result:
     """Measures everything."""
     entries = {name: entry for name, entry in ENTRIES.items() if not entry.missing}
-    memory = {(mode, count): peak(mode, count) for mode in MODES for count in config.counts}
+    memory = {
+        (mode, count): harness.alone("stimuli", mode, count)["grown"] for mode in MODES for count in config.counts
+    }
     examples = {name: example(CATALOGUE[name]) for name in config.kinds or sorted(CATALOGUE)}
     kinds = [found for stimulus in examples.values() if stimulus for found in compilations(stimulus, config)]
     missing = [*(set(ENTRIES) - set(entries)), *(name for name, stimulus in examples.items() if not stimulus)]
@@ -173,8 +157,7 @@ def differences(entry: Entry, arcs: Sequence[Arc], size: int, samples: int) -> t
 def in_turns(entries: dict[Any, Entry], arcs: Sequence[Arc], size: int, config: Config) -> dict[Any, list[Rate]]:
     """Returns how fast each renderer was, round by round."""
     turns = {key: turn(entry, arcs, size, config.seconds) for key, entry in entries.items()}
-    rounds = [{key: rate() for key, rate in turns.items()} for _ in range(config.rounds)]
-    return {key: [found[key] for found in rounds] for key in turns}
+    return harness.in_turns(turns, config.rounds)
 
 
 def turn(entry: Entry, arcs: Sequence[Arc], size: int, seconds: float) -> Callable[[], Rate]:
@@ -182,11 +165,12 @@ def turn(entry: Entry, arcs: Sequence[Arc], size: int, seconds: float) -> Callab
     arcs = [centred(arc) for arc in arcs] if entry.centred else list(arcs)
 
     def rate(images: Callable[[], Iterable[object]], count: int, times: int = 1) -> Rate:
-        wall, core = time.perf_counter(), time.process_time()
-        for _ in range(times):
-            for _ in images():
-                pass
-        return Rate(count * times / (time.perf_counter() - wall), count * times / (time.process_time() - core))
+        def drawn() -> None:
+            for _ in range(times):
+                for _ in images():
+                    pass
+
+        return harness.rate(drawn, count * times)
 
     # A slow renderer draws the beginning of the list, a fast one all of it several times.
     few = entry.prepare(arcs[:16], size)
@@ -245,24 +229,13 @@ def own_numbers(stimulus: Stimulus) -> list[str]:
     return [name for name in type(stimulus).__annotations__ if name in known and known[name].kind == "number"]
 
 
-def peak(mode: str, count: int) -> float:
-    """Returns the mebibytes that a process of its own takes to draw so many stimuli, at its peak."""
-    command = [sys.executable, "-m", "benchmarks.stimuli", "--memory", mode, str(count)]
-    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-
-
-def drawn_alone(mode: str, count: int) -> float:
-    """Draws a sample of arcs, a chunk at a time, and returns by how much the process has grown at most."""
-
-    def kibibytes(kind: str) -> int:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(kind))
-
-    before = kibibytes("VmRSS")
-    stimuli = sample(Curve(), count, seed=0, angle=Uniform(0, 360), radius=LogUniform(8, 22), length=Uniform(16, 46))
-    for _ in stimuli.chunks(64, renderer=MODES[mode]):
+def alone(mode: str, count: str) -> dict[str, float]:
+    """Draws a sample of arcs, a chunk at a time, and returns by how many MiB the process has grown at most."""
+    before = harness.memory("VmRSS")
+    ranges = {"angle": Uniform(0, 360), "radius": LogUniform(8, 22), "length": Uniform(16, 46)}
+    for _ in sample(Curve(), int(count), seed=0, **ranges).chunks(64, renderer=MODES[mode]):
         pass
-    return (kibibytes("VmHWM") - before) / 1024
+    return {"grown": harness.memory("VmHWM") - before}
 
 
 def tables(result: Result) -> str:
@@ -272,49 +245,30 @@ def tables(result: Result) -> str:
         rows = [row for row in result.rows if row.size == size]
         base = next((row.rates for row in rows if row.name == BASE), None)
         titles = ("images/s", "lowest, highest", "times skia", "a core-second", "times skia", "mean error", "largest")
-        lines = [f"| {size}x{size} | {' | '.join(titles)} |", "|---" * (1 + len(titles)) + "|"]
+        lines = []
         for row in rows:
             middle, walls = median(row.rates), [rate.wall for rate in row.rates]
             wall, core = ("", "") if base is None else (f"{ratio:.2g}" for ratio in ratios(row.rates, base))
             lines.append(
-                f"| {row.name} | {number(middle.wall)} | {number(min(walls))}, {number(max(walls))} | {wall} "
-                f"| {number(middle.core)} | {core} | {row.error:.4f} | {row.largest:.2f} |"
+                [row.name, number(middle.wall), f"{number(min(walls))}, {number(max(walls))}", wall]
+                + [number(middle.core), core, f"{row.error:.4f}", f"{row.largest:.2f}"]
             )
-        parts.append("\n".join(lines))
+        parts.append(table([f"{size}x{size}", *titles], lines))
     if result.missing:
         parts.append(f"Left out: {', '.join(result.missing)}.")
     for size in dict.fromkeys(size for _, size, _ in result.chunks):
         tried = list(dict.fromkeys(chunk for _, side, chunk in result.chunks if side == size))
-        titles = "| ".join(f"{chunk} " for chunk in tried)
-        lines = [f"| {size}x{size}, images at a time | {titles}|", "|---" * (1 + len(tried)) + "|"]
-        for mode in MODES:
-            lines.append(f"| {mode} | {' | '.join(number(result.chunks[mode, size, chunk]) for chunk in tried)} |")
-        parts.append("\n".join(lines))
-    lines = ["| kind | mode | compiled in | images/s, 64x64 | held on the way |", "|---" * 5 + "|"]
-    lines += [
-        f"| {kind.name} | {kind.mode} | {kind.seconds:.2f} s | {number(kind.rate)} | {kind.images_held:.1f} images |"
+        rates = [[mode, *(number(result.chunks[mode, size, chunk]) for chunk in tried)] for mode in MODES]
+        parts.append(table([f"{size}x{size}, images at a time", *map(str, tried)], rates))
+    titles = ("kind", "mode", "compiled in", "images/s, 64x64", "held on the way")
+    kinds = (
+        (kind.name, kind.mode, f"{kind.seconds:.2f} s", number(kind.rate), f"{kind.images_held:.1f} images")
         for kind in result.kinds
-    ]
-    parts.append("\n".join(lines))
-    lines = ["| mode | stimuli | memory at the peak |", "|---" * 3 + "|"]
-    lines += [f"| {mode} | {count:,} | {grown:.0f} MiB |" for (mode, count), grown in result.memory.items()]
-    parts.append("\n".join(lines))
+    )
+    parts.append(table(titles, kinds))
+    memory = ((mode, f"{count:,}", f"{grown:.0f} MiB") for (mode, count), grown in result.memory.items())
+    parts.append(table(("mode", "stimuli", "memory at the peak"), memory))
     return "\n\n".join(parts) + "\n"
-
-
-def median(rates: Sequence[Rate]) -> Rate:
-    """Returns the middle one, of each number by itself."""
-    return Rate(*np.median(rates, axis=0).tolist())
-
-
-def ratios(rates: Sequence[Rate], base: Sequence[Rate]) -> Rate:
-    """Returns how many times as fast as another, the median of rounds in which both had their turn."""
-    return Rate(*np.median(np.divide(rates, base), axis=0).tolist())
-
-
-def number(value: float) -> str:
-    """Returns a number with the three digits that a measurement of time has, at most."""
-    return f"{float(f'{value:.3g}'):,.0f}"
 
 
 def figure(result: Result) -> Figure:
@@ -341,22 +295,11 @@ def figure(result: Result) -> Figure:
     return drawn
 
 
-def main() -> None:
-    """Runs, prints and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="a few images of everything")
-    parser.add_argument("--memory", nargs=2, metavar=("MODE", "COUNT"), help="only print the memory that this takes")
-    given = parser.parse_args()
-    if given.memory:
-        print(drawn_alone(given.memory[0], int(given.memory[1])))
-        return
-    result = run(SMOKE if given.smoke else Config())
-    text = tables(result)
-    print(text)
-    OUT.mkdir(exist_ok=True)
-    (OUT / "tables.md").write_text(text)
-    figure(result).savefig((OUT if given.smoke else OUT.parent) / "rates.png", dpi=110)
+def measure(smoke: bool) -> tuple[str, Figure]:
+    """Runs, and returns tables and figure."""
+    result = run(SMOKE if smoke else Config())
+    return tables(result), figure(result)
 
 
 if __name__ == "__main__":
-    main()
+    harness.main(__file__, __doc__, measure, alone)

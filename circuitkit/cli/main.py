@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from circuitkit.cli import catalogue, layers, show, stimuli, study
+from circuitkit.cli import catalogue, layers, show, stimuli, study, survey, tune
 from circuitkit.errors import CircuitkitError
 
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (study, show, layers, stimuli, catalogue):
+    for command in (study, tune, show, layers, stimuli, catalogue, survey):
         command.add_to(commands)
     return top
 

@@ -1,68 +1,39 @@
-"""`circuitkit stimuli`: draw stimuli with known parameters, and write them as a labelled set."""
+"""`circuitkit stimuli`: draw stimuli with known parameters, and write them as a labelled set.
+
+Other commands that take a set have it described by the same options: `read`.
+"""
 
 import argparse
 import dataclasses
 import inspect
-import math
+import json
 import re
 import sys
 import time
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
+from circuitkit.cli.parser import Parser, argument, joined
+from circuitkit.cli.progress import progress_bar
+from circuitkit.cli.values import VALUES, Value, distribution, image_size, values, whole
 from circuitkit.errors import StimulusError, unknown_name
-from circuitkit.stimuli import (
-    CATALOGUE,
-    Choice,
-    LabelledSet,
-    LogUniform,
-    Normal,
-    Picture,
-    Renderer,
-    Stimulus,
-    Uniform,
-    export,
-    grid,
-    log,
-    sample,
-    zipped,
-)
+from circuitkit.stimuli import CATALOGUE, LabelledSet, Picture, Renderer, Stimulus, export, grid, sample, zipped
 from circuitkit.stimuli.distributions import Distribution
-from circuitkit.stimuli.parameter import Parameter, from_hex, parameters
+from circuitkit.stimuli.parameter import Parameter, parameters
 from circuitkit.stimuli.photographs import Photograph
+from circuitkit.stimuli.saved import header_of
 from circuitkit.stimuli.text import from_json
 from circuitkit.viz.sheet import contact_sheet
 from circuitkit.viz.style import to_png
 
-Value = Any
-"""What an option gives one parameter: a number, a colour, a picture."""
+PROG = "circuitkit stimuli"
 
-VALUES = """\
-values of a parameter:
-  20                one value, for all stimuli
-  8,16,32           several: an axis of the grid; of two axes, the later one varies faster
-  0:360:10          from 0 in steps of 10, and 360 itself left out, as in Python: a full turn once
-  0:20:lin5         5 values evenly spaced, both ends included: 0, 5, 10, 15, 20
-  8:60:log12        12 values, each the same factor above the last, both ends included
-  inf               infinity, where it has a meaning
-  '#ff8800'         a colour (quoted, or the shell takes it for a comment); a number is a grey
-values with --sample (quoted, because of the brackets):
-  'uniform(0,360)'  every value alike                  'log(8,60)'      every factor alike
-  'normal(0,2)'     mean and standard deviation, and   'choice(1,-1)'   one of these, each as likely
-                    two more numbers to cut it off"""
-
-DISTRIBUTIONS: dict[str, type[Distribution]] = {
-    "uniform": Uniform,
-    "log": LogUniform,
-    "normal": Normal,
-    "choice": Choice,
-}
+COMMON = ("size", "exact", "samples", "format", "out", "preview", "overwrite", "zip", "sample", "help")
+"""The options that every kind has beside its parameters. A parameter of such a name is told apart by its kind:
+`--checkerboard.size`, since an image has a size, too."""
 
 
 def add_to(commands: Any) -> None:
@@ -70,7 +41,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "stimuli",
         help="draw stimuli with known parameters, and write them as a labelled set",
-        usage="circuitkit stimuli KIND [options]\n       circuitkit stimuli SET.json [options]",
+        usage="circuitkit stimuli KIND [options]\n       circuitkit stimuli SET [options]",
         description=(
             "Draws a grid or a random sample of stimuli and writes the images with all their parameters:\n"
             "a folder of PNG files with a table, or one file for NumPy or xarray.\n"
@@ -81,7 +52,9 @@ def add_to(commands: Any) -> None:
         "Options:    circuitkit stimuli KIND --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("kind", metavar="KIND", help="what to draw (below), or a .json file with a set that was saved")
+    parser.add_argument(
+        "kind", metavar="KIND", help="what to draw (below), or a set that was saved: its set.json or all of it"
+    )
     # The options depend on the kind, and those of its parts on the parts.
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
@@ -91,13 +64,12 @@ def run(options: argparse.Namespace, console: Console) -> None:
     """Draws and writes."""
     began = time.perf_counter()
     stimuli, chosen = read(options.kind, options.rest)
-    size, renderer = _size(chosen.size), Renderer(exact=chosen.exact, samples=_whole("--samples", chosen.samples))
+    size, renderer = image_size(chosen.size), Renderer(exact=chosen.exact, samples=whole("--samples", chosen.samples))
     out = Path(chosen.out).absolute()
     written = []
     if not chosen.preview:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
         try:
-            with Progress(*columns, console=console) as bars:
+            with progress_bar(console) as bars:
                 drawing = bars.add_task("stimuli", total=len(stimuli))
                 export.save(
                     stimuli,
@@ -125,59 +97,76 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{', and '.join(written)} ({took:.0f} s)", markup=False)
 
 
-def read(kind: str, arguments: Sequence[str]) -> tuple[LabelledSet, argparse.Namespace]:
+def read(
+    kind: str,
+    arguments: Sequence[str],
+    *,
+    prog: str = PROG,
+    add_own: Callable[[argparse.ArgumentParser], None] | None = None,
+    chosen: argparse.Namespace | None = None,
+) -> tuple[LabelledSet, argparse.Namespace]:
     """Returns the labelled set that a command line describes, and the other options.
 
     Args:
-        kind: Of the stimuli, or a .json file that holds a set.
+        kind: Of the stimuli; or a set that was saved: its `set.json`, or all of it.
         arguments: What follows it.
+        prog: The command up to the kind, for its help and its complaints.
+        add_own: Adds the options that the command has beside the parameters; those of `stimuli` if left out.
+        chosen: Options that were read before.
 
     Raises:
         StimulusError: If a value cannot be read or drawn.
         UnknownNameError: If a kind or an option is misspelt.
     """
-    arguments = _joined(arguments)
-    if kind.endswith(".json"):
-        parser = _Parser(prog=f"circuitkit stimuli {kind}", allow_abbrev=False)
-        _add_common(parser)
-        chosen = parser.read(arguments)
-        try:
-            return from_json(Path(kind).read_text(encoding="utf-8")), chosen
-        except (OSError, UnicodeDecodeError) as error:
-            raise StimulusError(f"the set {kind!r} cannot be read: {error}.") from None
-    cls = _class(kind, "circuitkit stimuli")
-    parser = parser_of(cls, arguments)
-    chosen = parser.read(arguments)
-    return _set(cls, chosen), chosen
+    arguments, add_own = joined(arguments), add_own or _add_common
+    saved = _saved(kind)
+    if saved is None:
+        cls = _class(kind, prog)
+        chosen = parser_of(cls, arguments, prog=prog, add_own=add_own).read(arguments, chosen)
+        return _set(cls, chosen, prog), chosen
+    parser = Parser(prog=f"{prog} {kind}", allow_abbrev=False)
+    add_own(parser)
+    return saved, parser.read(arguments, chosen)
 
 
-def parser_of(cls: type[Stimulus], arguments: Sequence[str] = ()) -> "_Parser":
+def parser_of(
+    cls: type[Stimulus],
+    arguments: Sequence[str] = (),
+    *,
+    prog: str = PROG,
+    add_own: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> Parser:
     """Returns the parser of one kind of stimulus.
 
     Args:
         cls: The kind.
         arguments: The command line, which says of what kind the parts are.
+        prog: The command up to the kind.
+        add_own: Adds the options that the command has beside the parameters; those of `stimuli` if left out.
     """
-    name = kebab(cls)
-    parser = _Parser(
-        prog=f"circuitkit stimuli {name}",
-        usage=f"circuitkit stimuli {name} [options]",
+    name, add_own = kebab(cls), add_own or _add_common
+    parser = Parser(
+        prog=f"{prog} {name}",
+        usage=f"{prog} {name} [options]",
         description=_about(cls),
-        epilog=f"{VALUES}\n\nExample:\n  {example(cls)}",
+        epilog=f"{VALUES}\n\nExample:\n  {example(cls, prog)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_parameters(parser, cls, "", arguments)
+    own = Parser(add_help=False)
+    add_own(own)
+    _add_parameters(parser, cls, "", arguments, prog=prog, taken={*COMMON, *own.names})
     _add_grid(parser)
-    _add_common(parser)
+    add_own(parser)
     return parser
 
 
-def example(cls: type[Stimulus]) -> str:
+def example(cls: type[Stimulus], prog: str = PROG) -> str:
     """Returns a command line that draws a kind of stimulus."""
     parts = ("picture.png",) if cls is Picture else ("disc", "bar")
     needed = "".join(f" --{name} {part}" for name, part in zip(_required(cls), parts, strict=False))
-    return f"circuitkit stimuli {kebab(cls)}{needed} --angle 0:360:30 --polarity 1,-1 --out {kebab(cls)}s"
+    out = f" --out {kebab(cls)}s" if prog == PROG else ""
+    return f"{prog} {kebab(cls)}{needed} --angle 0:360:30 --polarity 1,-1{out}"
 
 
 def kebab(cls: type[Stimulus]) -> str:
@@ -193,32 +182,6 @@ def kebab(cls: type[Stimulus]) -> str:
 def kinds() -> dict[str, type[Stimulus]]:
     """Returns every kind of stimulus by its name; not photographs, which have no parameters that say what they show."""
     return {kebab(cls): cls for cls in CATALOGUE.values() if cls is not Photograph}
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are circuitkit's own."""
-
-    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Returns the options, or names the one that is misspelt."""
-        chosen, unknown = self.parse_known_args(arguments)
-        if unknown:
-            wrong = next((each for each in unknown if each.startswith("-")), None)
-            if wrong is None:
-                raise StimulusError(f"{self.prog} got {unknown[0]!r}, which belongs to no option.")
-            known = [option for action in self._actions for option in action.option_strings]
-            raise unknown_name("option", wrong.partition("=")[0], known, owner=self.prog)
-        return chosen
-
-    def error(self, message: str) -> Any:
-        """Raises what argparse has to say."""
-        raise StimulusError(f"{self.prog}: {message}.")
-
-
-class _Rate(ProgressColumn):
-    """Images a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.0f}/s", style="progress.data.speed")
 
 
 def _listing() -> str:
@@ -237,16 +200,27 @@ def _about(cls: type[Stimulus]) -> str:
     return inspect.cleandoc(cls.__doc__ or "").partition("\nAttributes:")[0].strip()
 
 
-def _class(name: str, owner: str) -> type[Stimulus]:
+def spelt(name: str) -> str:
+    """Returns a kind as it is spelt here, or the name as it came."""
     same = {kind.replace("-", ""): kind for kind in kinds()}
-    kind = same.get(re.sub("[-_]", "", name).lower(), name)
+    return same.get(re.sub("[-_]", "", name).lower(), name)
+
+
+def _class(name: str, owner: str) -> type[Stimulus]:
+    kind = spelt(name)
     if kind not in kinds():
         raise unknown_name("kind of stimulus", name, kinds(), owner=owner)
     return kinds()[kind]
 
 
 def _add_parameters(
-    parser: argparse.ArgumentParser, cls: type[Stimulus], prefix: str, arguments: Sequence[str]
+    parser: argparse.ArgumentParser,
+    cls: type[Stimulus],
+    prefix: str,
+    arguments: Sequence[str],
+    *,
+    prog: str,
+    taken: Collection[str],
 ) -> None:
     """Adds an option for every parameter of a kind, its own ones first, and of the parts that are given."""
     groups: dict[type, Any] = {}
@@ -257,7 +231,7 @@ def _add_parameters(
         if home not in groups:
             whose = f"of the {kebab(cls)}" if home is cls else f"of every {kebab(home).strip('_')}"
             groups[home] = parser.add_argument_group(f"{prefix.rstrip('.')}: {whose}" if prefix else whose)
-        flag = _flag(cls, name)
+        flag = _flag(cls, name, taken)
         # Kept in the order they are given in, which is that of the axes: for that, there must be no default.
         groups[home].add_argument(
             flag,
@@ -266,15 +240,14 @@ def _add_parameters(
             metavar=_metavar(parameter),
             help=_help(parameter, field.default, required=field.name in _required(cls)),
         )
-        if parameter.kind == "part" and (kind := _argument(arguments, flag)):
-            parts.append((_class(kind, f"circuitkit stimuli {flag}"), f"{name}."))
+        if parameter.kind == "part" and (kind := argument(arguments, flag)):
+            parts.append((_class(kind, f"{prog} {kebab(cls)} {flag}"), f"{name}."))
     for part, its_prefix in parts:
-        _add_parameters(parser, part, its_prefix, arguments)
+        _add_parameters(parser, part, its_prefix, arguments, prog=prog, taken=taken)
 
 
-def _flag(cls: type[Stimulus], name: str) -> str:
-    # An image has a size, too.
-    return f"--{kebab(cls)}.{name}" if name in COMMON else f"--{name}"
+def _flag(cls: type[Stimulus], name: str, taken: Collection[str] = COMMON) -> str:
+    return f"--{kebab(cls)}.{name}" if name in taken else f"--{name}"
 
 
 def _home(cls: type, name: str) -> type:
@@ -337,36 +310,27 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace another set that was saved there")
 
 
-COMMON = ("size", "exact", "samples", "format", "out", "preview", "overwrite", "zip", "sample", "help")
-"""The options that every kind has beside its parameters."""
+def _saved(kind: str) -> LabelledSet | None:
+    """Returns the definition of a set that was saved, or None if this is a kind of stimulus."""
+    path = Path(kind)
+    if not kind.endswith(".json") and (spelt(kind) in kinds() or not path.exists()):
+        return None
+    try:
+        if kind.endswith(".json"):
+            return from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StimulusError(f"the set {kind!r} cannot be read: {error}.") from None
+    header = header_of(path)
+    if header is None:
+        raise StimulusError(f"{kind!r} holds no set that was saved, and is no kind of stimulus: name one of the two.")
+    return from_json(json.dumps(header))
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """Joins a value that starts with a minus sign to its option, as argparse wants it."""
-    joined: list[str] = []
-    for each in arguments:
-        if joined and re.match(r"-[\d.i]", each) and re.fullmatch(r"--[\w.]+", joined[-1]):
-            joined[-1] += f"={each}"
-        else:
-            joined.append(each)
-    return joined
-
-
-def _argument(arguments: Sequence[str], flag: str) -> str | None:
-    """Returns what is given for an option, before it is parsed."""
-    for place, each in enumerate(arguments):
-        if each == flag and place + 1 < len(arguments):
-            return arguments[place + 1]
-        if each.startswith(f"{flag}="):
-            return each.partition("=")[2]
-    return None
-
-
-def _set(cls: type[Stimulus], chosen: argparse.Namespace) -> LabelledSet:
+def _set(cls: type[Stimulus], chosen: argparse.Namespace, prog: str) -> LabelledSet:
     given = {key[1:]: text for key, text in vars(chosen).items() if key.startswith(".")}
-    sampled = None if chosen.sample is None else _whole("--sample", chosen.sample)
-    seed = 0 if sampled is None else _whole("--seed", given.pop("seed", "0"), at_least=0)
-    kinds = _parts(cls, "", given)
+    sampled = None if chosen.sample is None else whole("--sample", chosen.sample)
+    seed = 0 if sampled is None else whole("--seed", given.pop("seed", "0"), at_least=0)
+    kinds = _parts(cls, "", given, prog)
     varying: dict[str, list[Value]] = {}
     drawn: dict[str, Distribution] = {}
     fixed: dict[str, Value] = {}
@@ -375,16 +339,16 @@ def _set(cls: type[Stimulus], chosen: argparse.Namespace) -> LabelledSet:
             continue
         parameter = _parameter(cls, kinds, name)
         if match := re.fullmatch(r"\s*(\w+)\((.*)\)\s*", text):
-            drawn[name] = _distribution(name, match[1], match[2])
-        elif len(values := _values(name, parameter, text)) > 1:
-            varying[name] = values
+            drawn[name] = distribution(name, match[1], match[2])
+        elif len(listed := values(name, parameter, text)) > 1:
+            varying[name] = listed
         else:
-            fixed[name] = values[0]
+            fixed[name] = listed[0]
     stimulus = _made(cls, "", kinds, fixed)
     if sampled is None:
         if drawn:
-            name, distribution = next(iter(drawn.items()))
-            raise StimulusError(f"--{name} is {distribution!r}, which takes --sample N: how many to draw.")
+            name, wanted = next(iter(drawn.items()))
+            raise StimulusError(f"--{name} is {wanted!r}, which takes --sample N: how many to draw.")
         return _grid(stimulus, varying, chosen.zip)
     if varying or chosen.zip:
         name = next(iter(varying), None) or "zip"
@@ -394,13 +358,13 @@ def _set(cls: type[Stimulus], chosen: argparse.Namespace) -> LabelledSet:
     return sample(stimulus, sampled, seed=seed, **drawn)
 
 
-def _parts(cls: type[Stimulus], prefix: str, given: dict[str, str]) -> dict[str, type[Stimulus]]:
+def _parts(cls: type[Stimulus], prefix: str, given: dict[str, str], prog: str) -> dict[str, type[Stimulus]]:
     """Returns the kind of every part that is given, by its name, and of the parts' parts."""
     found: dict[str, type[Stimulus]] = {}
     for name, parameter in parameters(cls).items():
         if parameter.kind == "part" and f"{prefix}{name}" in given:
-            part = _class(given[f"{prefix}{name}"], f"circuitkit stimuli --{prefix}{name}")
-            found |= {f"{prefix}{name}": part, **_parts(part, f"{prefix}{name}.", given)}
+            part = _class(given[f"{prefix}{name}"], f"{prog} --{prefix}{name}")
+            found |= {f"{prefix}{name}": part, **_parts(part, f"{prefix}{name}.", given, prog)}
     return found
 
 
@@ -438,69 +402,3 @@ def _grid(stimulus: Stimulus, varying: dict[str, list[Value]], zips: Sequence[st
             axes.append(zipped(**{each: varying[each] for each in sorted(together, key=list(varying).index)}))
     # A single stimulus is a grid, too.
     return grid(stimulus, *(axes or [{"angle": [stimulus.angle]}]))
-
-
-def _values(name: str, parameter: Parameter, text: str) -> list[Value]:
-    """Returns the values that an option lists."""
-    if parameter.kind == "picture":
-        return [Picture.from_file(text).image]
-    return [value for piece in text.split(",") for value in _range(name, parameter, piece.strip())]
-
-
-def _range(name: str, parameter: Parameter, piece: str) -> list[Value]:
-    if piece.startswith("#") and parameter.kind == "colour":
-        return [from_hex(piece, owner=f"--{name}")]
-    first, *rest = piece.split(":")
-    spaced = re.fullmatch(r"(lin|log)(\d+)", rest[1]) if len(rest) == 2 else None
-    try:
-        if not rest:
-            return [float(first)]
-        last, step = rest
-        # Decimal, for 0:1:0.1 means tenths.
-        low, high, by = Decimal(first), Decimal(last), Decimal(1 if spaced else step)
-        count = math.ceil((high - low) / by)
-    except (ValueError, ArithmeticError):
-        wanted = f"{parameter.wanted}; or a list or range of them: 8,16 or 0:360:10 or 8:60:log12"
-        raise StimulusError(f"--{name} got {piece!r}: wanted {wanted}.") from None
-    if spaced:
-        return _spaced(name, piece, float(low), float(high), spaced[1], int(spaced[2]))
-    if count < 1:
-        raise StimulusError(
-            f"--{name} got {piece!r}, which holds nothing: wanted start:stop:step, with steps to the stop."
-        )
-    return [float(low + index * by) for index in range(count)]
-
-
-def _spaced(name: str, piece: str, low: float, high: float, kind: str, count: int) -> list[float]:
-    if count < 2:
-        raise StimulusError(f"--{name} got {piece!r}: wanted at least 2 values, since both ends are included.")
-    if kind == "log":
-        return list(log(low, high, count))
-    return [low + (high - low) * index / (count - 1) for index in range(count)]
-
-
-def _distribution(name: str, kind: str, inside: str) -> Distribution:
-    if kind not in DISTRIBUTIONS:
-        raise unknown_name("distribution", kind, DISTRIBUTIONS, owner=f"--{name}")
-    values = [piece.strip() for piece in inside.split(",")]
-    try:
-        return DISTRIBUTIONS[kind](
-            *(from_hex(value, owner=f"--{name}") if value.startswith("#") else float(value) for value in values)
-        )
-    except (ValueError, TypeError) as error:
-        if isinstance(error, StimulusError):
-            raise
-        wanted = {"normal": "mean, sd, and if you like low, high", "choice": "values"}.get(kind, "low, high")
-        raise StimulusError(f"--{name} got {kind}({inside}): wanted {kind}({wanted}).") from None
-
-
-def _whole(option: str, text: str, *, at_least: int = 1) -> int:
-    if not re.fullmatch(r"\d+", text) or int(text) < at_least:
-        raise StimulusError(f"{option} got {text!r}: wanted a whole number, at least {at_least}.")
-    return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    if not (match := re.fullmatch(r"(\d+)(?:x(\d+))?", text)):
-        raise StimulusError(f"--size got {text!r}: wanted a whole number of pixels, or HEIGHTxWIDTH such as 64x48.")
-    return int(match[1]), int(match[2] or match[1])

@@ -63,11 +63,16 @@ def _product(x: Float[Array, "n h w c"], kernel: Any, how: dict[str, Any]) -> Fl
 def _sum_of_rows(x: Float[Array, "n h w c"], kernel: Any, how: dict[str, Any]) -> Float[Array, "n oh ow unit"]:
     """Few terms a sum: each row of the kernel is a sum of shifted maps, written out, and rows are added up."""
     weights = _hwio(kernel, how)
-    # Otherwise whatever makes the map (a drawing) would be done anew for every term.
-    x = lax.optimization_barrier(
-        lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*p, 0) for p in how["padding"]), (0, 0, 0)])
-    )
     (kh, kw, channels, units), (down, across) = weights.shape, how["window_strides"]
+    # Otherwise whatever makes the map (a drawing) would be done anew for every term. One axis has one layout: with
+    # several, XLA would leave the kernel in its old order, and fetch each weight by itself.
+    x, flat = lax.optimization_barrier(
+        (
+            lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*p, 0) for p in how["padding"]), (0, 0, 0)]),
+            weights.reshape(-1),
+        )
+    )
+    weights = flat.reshape(weights.shape)
     rows, columns = (x.shape[1] - kh) // down + 1, (x.shape[2] - kw) // across + 1
     total = jnp.zeros((), x.dtype)
     for i in range(kh):

@@ -4,7 +4,8 @@ A net computes a whole map; a tuning curve wants one unit of it. `crop` traces t
 and walks its operations backward, from the window of the map that is wanted to the pixels behind it. What it returns
 computes the window from these pixels alone: every operation on just the part that is needed, with padding just where
 a part ends at a border. Nothing is assumed of the net, so strides, pools, joined branches, residuals and any padding
-are right by themselves; where an operation is not known, all of it is computed.
+are right by themselves; where an operation is not known, all of it is computed. Parts are boxes: at a border, where a
+window skips pixels (dilation), they may hold a few that are not read.
 
     cropped = crop(lambda images: net.maps(images, "fire5"), (8, 224, 224, 3), (None, (13, 14), (13, 14), None))
     cropped.rows, cropped.columns               # of the image: (80, 143), (80, 143)
@@ -27,6 +28,7 @@ from jaxtyping import Array, Float
 
 from circuitkit.cropping.parts import Box, Interval, Step, all_of, hull, part_of, size, step_of, whole
 from circuitkit.cropping.trace import Op, Shape, Trace
+from circuitkit.errors import ImageError
 
 Window = Sequence[Interval | None]
 """The part of a result that is wanted: an interval along each axis, None for all of it."""
@@ -83,20 +85,34 @@ class Cropped:
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over operations, parts and constants: what computes something else has another one."""
+        # Values are counted as they come up here: what else the function computes, of other layers, changes nothing.
+        counted = {self._trace.image: 0}
         digest = hashlib.sha256(repr((self.images, self._window)).encode())
         for op, step in self._moving:
-            digest.update(repr((str(op.primitive), sorted(op.params.items()), op.reads, op.makes, step[:2])).encode())
-        for number, value in self.constants.items():
-            digest.update(repr((number, value.shape, str(value.dtype))).encode())
+            reads, makes = ([counted.setdefault(n, len(counted)) for n in each] for each in (op.reads, op.makes))
+            digest.update(repr((str(op.primitive), sorted(op.params.items()), reads, makes, step[:2])).encode())
+        digest.update(repr(counted.get(self._trace.result)).encode())
+        for number in sorted(self.constants, key=lambda number: counted.get(number, -1)):
+            value = self.constants[number]
+            digest.update(repr((counted.get(number), value.shape, str(value.dtype))).encode())
             digest.update(np.asarray(value).tobytes())
         return digest.hexdigest()
 
     def __call__(self, images: Float[Array, "image h w channel"]) -> Float[Array, "..."]:
-        """Returns the window of the result, from images of just these rows and columns."""
+        """Returns the window of the result, from images of just these rows and columns.
+
+        Raises:
+            ImageError: If the images have another shape.
+        """
         return self.apply(self.constants, images)
 
     def apply(self, constants: dict[int, Array], images: Float[Array, "image h w channel"]) -> Float[Array, "..."]:
         """Returns the window of the result; the constants come as an argument, and are not compiled into it."""
+        if images.shape != self.shape:
+            raise ImageError(
+                f"got images of shape {images.shape} for a function of rows {self.rows} and columns {self.columns} of "
+                f"images of shape {self.images}: wanted shape {self.shape}."
+            )
         values = {self._trace.image: images, **constants}
         held = {number: whole(value.shape) for number, value in constants.items()}
         held[self._trace.image] = (0, self.images[0]), self.rows, self.columns, (0, self.images[3])
@@ -117,14 +133,16 @@ def crop(function: Callable[..., Any], images: Shape, window: Window) -> Cropped
         function: From images (image, row, column, channel) to one array. Pure; it is traced, not run.
         images: Shape of the whole images, float32.
         window: The part of the result that is wanted: an interval for each of its axes, None for a whole axis.
+
+    Raises:
+        ImageError: If the result has no such part.
     """
     trace = Trace(function, jax.ShapeDtypeStruct(images, jnp.float32))
     live = {trace.image}
     for op in trace.ops:
         if not live.isdisjoint(op.reads):
             live.update(op.makes)
-    full = whole(trace.shapes[trace.result])
-    wanted = {trace.result: tuple(given or every for given, every in zip(window, full, strict=True))}
+    wanted = {trace.result: _within(window, trace.shapes[trace.result])}
     plan: list[tuple[Op, Step]] = []
     for op in reversed(trace.ops):
         if wanted.keys().isdisjoint(op.makes):
@@ -149,6 +167,18 @@ def crop(function: Callable[..., Any], images: Shape, window: Window) -> Cropped
         _still=tuple((op, step) for op, step in plan if live.isdisjoint(op.makes)),
         _moving=moving,
         _window=wanted[trace.result],
+    )
+
+
+def _within(window: Window, shape: Shape) -> Box:
+    """Returns the window as a box; refuses what does not lie in the result."""
+    if len(window) == len(shape):
+        box = tuple(every if given is None else given for given, every in zip(window, whole(shape), strict=True))
+        if all(0 <= low < high <= n for (low, high), n in zip(box, shape, strict=True)):
+            return box
+    raise ImageError(
+        f"crop was asked for the window {tuple(window)} of a result of shape {shape}: wanted for each axis an interval "
+        "within it, (first, first beyond), or None for all of it."
     )
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jax import lax
 
 from circuitkit.cropping.convolution import convolve
@@ -246,7 +247,9 @@ def _convolution(op: Op, operands: list[Shape], shape: Shape, box: Box) -> Step 
         )
         padding.append(pads)
     how = {**params, "padding": tuple(padding)}
-    return Step((tuple(read), tuple(weights)), (tuple(made),), lambda x, kernel: [convolve(x, kernel, **how)])
+    # XLA adds up halves in float32; sums that are written out would round after each term.
+    run = convolve if op.equation.outvars[0].aval.dtype == jnp.float32 else op.primitive.bind
+    return Step((tuple(read), tuple(weights)), (tuple(made),), lambda x, kernel: [run(x, kernel, **how)])
 
 
 def _pool(op: Op, operands: list[Shape], shape: Shape, box: Box) -> Step:

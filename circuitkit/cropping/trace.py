@@ -1,6 +1,7 @@
 """A function in JAX as a flat list of operations."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -91,9 +92,9 @@ _CALLS = (
 ).split()
 
 
-def _split(whole: Any, *, sizes: Sequence[int], axis: int) -> list[Any]:
-    ends = np.cumsum(sizes).tolist()
-    return [lax.slice_in_dim(whole, end - n, end, axis=axis) for end, n in zip(ends, sizes, strict=True)]
+def _split(whole: Any, *, sizes: Any, axis: int) -> list[Any]:
+    ends = np.cumsum((0, *sizes)).tolist()
+    return [lax.slice_in_dim(whole, start, end, axis=axis) for start, end in itertools.pairwise(ends)]
 
 
 def _stack(*parts: Any, axis: int) -> list[Any]:

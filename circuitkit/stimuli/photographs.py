@@ -20,7 +20,7 @@ for all the ways in which a picture is shown, and let go. Nothing is ever unpick
 import dataclasses
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -35,7 +35,7 @@ from circuitkit.geometry import Pixels
 from circuitkit.stimuli.parameter import Colour, Values, check, colour, parameters, part, pixels
 from circuitkit.stimuli.patterns import Picture, Raster
 from circuitkit.stimuli.render import FAST, Cut, Renderer
-from circuitkit.stimuli.sets import Grid, Indices, Items, LabelledSet, Which, flat, grid, places
+from circuitkit.stimuli.sets import Coordinate, Grid, Indices, Items, LabelledSet, Which, flat, grid, places
 from circuitkit.stimuli.sources import Decoder, source_of
 from circuitkit.stimuli.stimulus import Image, Stimulus, stimulus
 
@@ -179,7 +179,7 @@ class Photographs(LabelledSet):
         return (len(self.chosen),)
 
     @property
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """The index of each picture in its source, and its labels."""
         return {"image": ("image", self.chosen.tolist())} | {
             name: ("image", self.labels[name].tolist()) for name in self.labels
@@ -272,7 +272,7 @@ class VariedPhotographs(LabelledSet):
         return (*self.photographs.shape, *self.looks.shape)
 
     @property
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """The index and the labels of each picture, and the values of each parameter that varies."""
         return {**self.photographs.coords, **self.looks.coords}
 

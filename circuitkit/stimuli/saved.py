@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from circuitkit.errors import CircuitkitError, StimulusError
 from circuitkit.stimuli import text
 from circuitkit.stimuli.parameter import Values
 from circuitkit.stimuli.render import FAST, Renderer
-from circuitkit.stimuli.sets import Chunk, Indices, LabelledSet
+from circuitkit.stimuli.sets import Chunk, Coordinate, Indices, LabelledSet
 from circuitkit.stimuli.stimulus import Image, Stimulus
 
 Images = Float[np.ndarray, "stimulus h w channel"]
@@ -111,7 +111,7 @@ class Saved(LabelledSet):
         return (len(self.labels),) if self.definition is None else self.definition.shape
 
     @property
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """What varies, as xarray takes coordinates; every label, for images from elsewhere."""
         if self.definition is not None:
             return self.definition.coords
@@ -132,6 +132,10 @@ class Saved(LabelledSet):
             indices: Which stimuli; all if left out.
         """
         return self.labels.copy() if indices is None else self.labels.iloc[np.fromiter(indices, int)]
+
+    def channels(self) -> int:
+        """Returns how many channels the images have: 1 (grey) or 3 (RGB)."""
+        return self.read(np.zeros(1, int)).shape[-1]
 
     def items(self, indices: Indices) -> Images:
         """Returns the images of some stimuli, each read once."""
@@ -431,5 +435,8 @@ def zarr() -> Any:
     try:
         import zarr as module
     except ModuleNotFoundError:
-        raise StimulusError("zarr is not installed: pip install 'circuitkit[zarr]', or save as png or npz.") from None
+        raise StimulusError(
+            "zarr is not installed: pip install 'circuitkit[zarr]'. Without it, images are saved as png or npz, and "
+            "responses as .nc."
+        ) from None
     return module

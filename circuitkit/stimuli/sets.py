@@ -40,6 +40,9 @@ Items = Any
 
 Indices = Int[np.ndarray, " stimulus"]
 
+Coordinate: TypeAlias = Sequence[Any] | np.ndarray
+"""The values of one coordinate of xarray."""
+
 Which: TypeAlias = slice | Sequence[int] | Int[np.ndarray, " _"] | Bool[np.ndarray, " _"] | pd.Series
 """Some of a set: a slice, indices, or a True or False for each."""
 
@@ -85,7 +88,7 @@ class LabelledSet(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """What varies: the dimension and the values of each varying parameter, as xarray takes coordinates."""
 
     @abc.abstractmethod
@@ -300,7 +303,7 @@ class Grid(LabelledSet):
         return tuple(len(axis) for axis in self.axes)
 
     @property
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """The values of each parameter that varies; colours as text."""
         return {name: (axis.name, labels(given)) for axis in self.axes for name, given in axis.values.items()}
 
@@ -381,11 +384,13 @@ class Sample(LabelledSet):
         return (self.count,)
 
     @property
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """The values of each parameter that varies; colours as text."""
         drawn = self.varying(np.arange(self.count))
-        return {"stimulus": ("stimulus", range(self.count))} | {
-            name: ("stimulus", labels(given)) for name, given in drawn.items() if name in self.distributions
+        return {"stimulus": ("stimulus", np.arange(self.count))} | {
+            name: ("stimulus", given if given.ndim == 1 else labels(given))
+            for name, given in drawn.items()
+            if name in self.distributions
         }
 
     def varying(self, indices: Indices) -> dict[str, Values]:
@@ -394,8 +399,9 @@ class Sample(LabelledSet):
         # Filled up to a power of two, so that few lengths are compiled.
         filled = np.resize(indices, max(1024, 1 << (len(indices) - 1).bit_length()))
         for name, distribution in self.distributions.items():
-            bits = np.asarray(_bits(self.seed, zlib.crc32(name.encode()), jnp.asarray(filled, jnp.uint32)))
-            bits = bits[: len(indices)]
+            # Seed and stream are arguments as well: one program draws every parameter.
+            stream, seed = np.uint32(zlib.crc32(name.encode())), np.uint32(self.seed % 2**32)
+            bits = np.asarray(_bits(seed, stream, jnp.asarray(filled, jnp.uint32)))[: len(indices)]
             # Half a step up, so that no quantile is infinite. The arithmetic is float64, then rounded once.
             drawn[name] = distribution.values((bits.astype(float) + 0.5) / 2.0**32).astype(np.float32).astype(float)
         return drawn
@@ -454,7 +460,7 @@ class Subset(LabelledSet):
         return (len(self.indices),)
 
     @property
-    def coords(self) -> dict[str, tuple[str, Sequence[Any]]]:
+    def coords(self) -> dict[str, tuple[str, Coordinate]]:
         """The index of each stimulus in the whole set."""
         return {"stimulus": ("stimulus", list(self.indices))}
 
@@ -569,9 +575,9 @@ def _field(stimulus: Stimulus, name: str) -> Any:
     return functools.reduce(getattr, name.split("."), stimulus)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _bits(seed: int, stream: int, indices: Array) -> Array:
-    key = jax.random.fold_in(jax.random.key(seed % 2**32), stream)
+@jax.jit
+def _bits(seed: Any, stream: Any, indices: Array) -> Array:
+    key = jax.random.fold_in(jax.random.key(seed), stream)
     return jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index), dtype=jnp.uint32))(indices)
 
 

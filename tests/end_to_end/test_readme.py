@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), 
 
 
 def test_the_readme_holds_the_blocks_that_are_run() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
 def test_the_circuit_on_a_page_is_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,20 +47,45 @@ def test_the_stimuli_are_drawn_saved_and_read(
     assert names["photos"].shape == (8, 360)
 
 
-GUIDE = re.findall(
-    r"```python\n(.*?)```", (README.parent / "docs" / "stimuli.md").read_text(encoding="utf-8"), flags=re.DOTALL
-)
+def guide(name: str) -> list[str]:
+    text = (README.parent / "docs" / name).read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_the_guide_to_stimuli_runs_as_it_stands_there(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def beside_the_data(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the guides name."""
     shutil.copy(data_folder / "images" / "imagenet-sample.zip", tmp_path)
+    shutil.copy(data_folder / "nets" / "squeezenet1_1.onnx", tmp_path)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_sweeps_are_run_kept_and_resumed(beside_the_data: Path) -> None:
+    net = ck.nets.load("squeezenet1_1.onnx")
+    few = ck.grid(ck.stimuli.Curve(), angle=ck.turn(6), radius=(20, 60))
+    names: dict[str, Any] = {"ck": ck, "trained": net, "stimuli": few, "photographs": stimuli.photographs}
+    exec(BLOCKS[3].replace("[:50]", "[:3]"), names)
+    assert names["near"].sizes["unit"] == 2
+    assert names["kept"].equals(ck.open_responses(beside_the_data / "sweep.zarr"))
+    assert names["seen"].sizes["image"] == 3
+    assert names["mine"].layers == ("dark",)
+
+
+def test_the_guide_to_sweeps_runs_as_it_stands_there(beside_the_data: Path) -> None:
+    names: dict[str, Any] = {}
+    for block in guide("sweeps.md"):
+        exec(block.replace("[:40]", "[:4]").replace("5_000", "500"), names)
+    assert names["near"].dims == ("angle", "radius", "row", "column", "unit")
+    assert names["responses"].sizes == {"stimulus": 500, "unit": 24}
+    assert (beside_the_data / "examples.png").stat().st_size > 10_000
+
+
+def test_the_guide_to_stimuli_runs_as_it_stands_there(beside_the_data: Path) -> None:
     small = ck.HandbuiltNet(ck.build(curves.SPEC))["lines"]
     names: dict[str, Any] = {"probe": small, "__name__": "guide"}
     # Sizes that a test can bear; everything else as it is written.
-    for block in GUIDE:
+    for block in guide("stimuli.md"):
         exec(block.replace("10_000", "20").replace("[:100]", "[:1]").replace("turn(360)", "turn(2)"), names)
     stimuli.CATALOGUE.pop("Lens")  # other tests count the kinds
     assert names["Lens"]().draw(64).sum() > 100
