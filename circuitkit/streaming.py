@@ -69,22 +69,27 @@ def stream(
         results = respond(constants, jax.tree.map(lambda leaf: leaf[0], items), valid[0])
         return jax.tree.map(lambda leaf: leaf[None], results)
 
-    def shards(numbers: Sequence[int]) -> Tree:
+    def taken(numbers: Sequence[int]) -> Tree:
         # What is missing in the last step is computed twice, and dropped.
         full = [*numbers, *[numbers[-1]] * (mesh.size - len(numbers))]
         wanted = np.stack([np.arange(size) + full[place] * size for place in own])
         drawn = [items(np.minimum(indices, total - 1)) for indices in wanted]
-        local = (jax.tree.map(lambda *leaves: np.stack(leaves), *drawn), wanted < total)
-        return jax.tree.map(lambda leaf: _sharded(leaf, each, mesh.size), local)
+        return (jax.tree.map(lambda *leaves: _stacked(leaves), *drawn), wanted < total)
 
     if not blocks:
         return
     steps = [blocks[start : start + mesh.size] for start in range(0, len(blocks), mesh.size)]
-    first = shards(steps[0])
-    program = compiled(run, weights, *first)
+    first = taken(steps[0])
+    shapes = [
+        jax.ShapeDtypeStruct((mesh.size, *leaf.shape[1:]), leaf.dtype, sharding=each) for leaf in jax.tree.leaves(first)
+    ]
+    program = compiled(run, weights, *jax.tree.unflatten(jax.tree.structure(first), shapes))
 
     def step(number: int) -> Tree:
-        return jax.tree.map(_gathered, program(weights, *(shards(steps[number]) if number else first)))
+        local = taken(steps[number]) if number else first
+        if mesh.is_multi_process:
+            local = jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(each, leaf), local)
+        return jax.tree.map(_gathered, program(weights, *local))
 
     for numbers, results in zip(steps, _ahead(step, len(steps), workers=_workers(mesh)), strict=True):
         for place, number in enumerate(numbers):
@@ -120,8 +125,10 @@ def _placed(leaf: Any, sharding: NamedSharding) -> Array:
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
 
-def _sharded(leaf: np.ndarray, sharding: NamedSharding, size: int) -> Array:
-    return jax.make_array_from_process_local_data(sharding, leaf, (size, *leaf.shape[1:]))
+def _stacked(leaves: Sequence[Any]) -> np.ndarray:
+    """Returns one array of the types that JAX has."""
+    values = np.stack(leaves)
+    return values.astype(jax.dtypes.canonicalize_dtype(values.dtype), copy=False)
 
 
 def _gathered(leaf: Array) -> np.ndarray:

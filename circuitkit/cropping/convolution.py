@@ -87,5 +87,7 @@ def _sum_of_rows(x: Float[Array, "n h w c"], kernel: Any, how: dict[str, Any]) -
             for j in range(kw)
             for c in range(channels)
         ]
-        total = lax.optimization_barrier(sum(terms[1:], terms[0]) if i == 0 else total + sum(terms[1:], terms[0]))
+        total = sum(terms[1:], terms[0]) if i == 0 else total + sum(terms[1:], terms[0])
+        if i < kh - 1:
+            total = lax.optimization_barrier(total)
     return total
