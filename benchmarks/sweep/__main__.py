@@ -64,7 +64,9 @@ def run(config: Config, *, fresh: Fresh) -> Result:
             count = config.maps if name.startswith(WHOLE) else slow if pipeline.full else config.stimuli
             work_done = pipeline.prepare(order[:count], size)
             errors[name, size] = judged(name, pipeline, work_done(None), order, size, config)
-            turns[name, size] = functools.partial(harness.rate, functools.partial(work_done, None), count)
+            turns[name, size] = functools.partial(
+                harness.rate, functools.partial(work_done, None), count * pipeline.times
+            )
     rates = harness.in_turns(turns, config.rounds)
     first, memory = firsts(here, config, fresh), grown(here, config, fresh)
     return Result(missing, rates, errors, same, first, memory, trained(config), threads())
@@ -176,7 +178,11 @@ def grown(here: Mapping[str, Pipeline], config: Config, fresh: Fresh) -> dict[Ke
     """Returns the memory of processes of their own."""
     wanted = [(CIRCUITKIT, count) for count in config.counts]
     wanted += [(name, config.grown) for name in (*EXPERTS, USUAL) if name in here]
-    return {(name, count): fresh("memory", name, count) for name, count in wanted}
+    found = {(name, count): fresh("memory", name, count) for name, count in wanted}
+    if harness.installed("zarr"):
+        most = config.counts[-1]
+        found["circuitkit, tune(store=...)", most] = fresh("stored", CIRCUITKIT, most)
+    return found
 
 
 def trained(config: Config) -> list[float]:

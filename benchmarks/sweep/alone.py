@@ -1,6 +1,8 @@
 """What only a process of its own can tell: how long until the first responses, and how much memory a sweep takes."""
 
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from circuitkit import tune
 
 def alone(kind: str, name: str, count: str, size: str = "64") -> dict[str, float]:
     """Measures what is asked for, by the words of a command line."""
-    measure = {"first": first, "memory": held}[kind]
+    measure = {"first": first, "memory": held, "stored": stored}[kind]
     return measure(name, int(count), int(size))
 
 
@@ -42,3 +44,13 @@ def held(name: str, count: int, size: int) -> dict[str, float]:
     else:
         pipeline.prepare(np.arange(count) % len(work.stimuli()), size)(None)
     return {"peak": memory("VmHWM"), "before": before, "seconds": time.perf_counter() - start}
+
+
+def stored(name: str, count: int, size: int) -> dict[str, float]:
+    """Returns the same of circuitkit, with a store that takes the responses."""
+    del name
+    before, start = memory("VmRSS"), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        tune(work.net()["layer5"], work.many(count), size=size, store=Path(folder) / "sweep.zarr")
+        seconds = time.perf_counter() - start
+    return {"peak": memory("VmHWM"), "before": before, "seconds": seconds}

@@ -38,6 +38,7 @@ class Pipeline:
         needs: Modules without which it cannot run.
         read_out: The unit in the centre, or the largest response of the whole map.
         full: Whether it runs the net on whole images, and so depends on their size.
+        times: How often it is given the stimuli, in one go.
     """
 
     prepare: Callable[[Indices, int], Run]
@@ -45,6 +46,7 @@ class Pipeline:
     needs: tuple[str, ...] = ("torch",)
     read_out: ReadOut = "centre"
     full: bool = True
+    times: int = 1
 
     @property
     def missing(self) -> list[str]:
@@ -70,6 +72,17 @@ def circuitkit(read_out: ReadOut, indices: Indices, size: int) -> Run:
         found = tune(probe, stimuli, read_out=read_out, size=size, progress=progress).values
         rows = found.reshape(len(stimuli), -1)
         return rows[indices] if every else rows
+
+    return run
+
+
+def circuitkit_at_length(indices: Indices, size: int) -> Run:
+    """Tunes ten times as many, over and over the same."""
+    stimuli = work.stimuli()[np.tile(indices, TIMES)]
+    probe = work.net()["layer5"]
+
+    def run(progress: Progress | None = None) -> Responses:
+        return tune(probe, stimuli, size=size, progress=progress).values[: len(indices)]
 
     return run
 
@@ -178,6 +191,7 @@ def parts(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
 
 
 CIRCUITKIT, USUAL = "circuitkit, tune()", "Pillow 4x + torch"
+AT_LENGTH, TIMES = "circuitkit, tune(), ten times as many", 10
 EXPERTS = {f"skia + torch, crop, {batch} at a time": batch for batch in (64, 512)}
 SKIA, PILLOW = "skia, antialiased stroke", "Pillow arc, 4x and reduced"
 
@@ -188,6 +202,7 @@ FAST_EDGES, COARSE_EDGES, WHOLE_PIXELS = 0.05, 0.12, 0.6
 
 CENTRE: dict[str, Pipeline] = {
     CIRCUITKIT: Pipeline(partial(circuitkit, "centre"), FAST_EDGES, needs=(), full=False),
+    AT_LENGTH: Pipeline(circuitkit_at_length, FAST_EDGES, needs=(), full=False, times=TIMES),
     **{
         name: Pipeline(partial(torch_cropped, batch), COARSE_EDGES, needs=("torch", "skia"), full=False)
         for name, batch in EXPERTS.items()

@@ -41,7 +41,7 @@ class Config:
     samples: int = 16
     rounds: int = 7
     fresh: int = 5
-    counts: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    counts: tuple[int, ...] = (10_240, 102_400, 1_024_000)
     grown: int = 10_240
     matmul: int = 2048
     angles: int = 36
@@ -58,7 +58,7 @@ SMOKE = Config(
     samples=16,
     rounds=1,
     fresh=1,
-    counts=(64,),
+    counts=(1280,),
     grown=64,
     matmul=64,
     angles=4,

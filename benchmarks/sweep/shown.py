@@ -132,7 +132,7 @@ def _drawn(drawn: Figure, names: list[str], result: Result, config: Config) -> F
     for size, marker, up in zip(config.sizes, "os", (0.13, -0.13), strict=False):
         for place, name in enumerate(reversed(names)):
             walls = [rate.wall for rate in result.rates[name, size]]
-            colour = style.BLUE if name == CIRCUITKIT else style.VERMILION
+            colour = style.BLUE if name.startswith("circuitkit") else style.VERMILION
             middle = float(np.median(walls))
             speed.errorbar(
                 middle,
@@ -140,7 +140,7 @@ def _drawn(drawn: Figure, names: list[str], result: Result, config: Config) -> F
                 xerr=[[middle - min(walls)], [max(walls) - middle]],
                 fmt=marker,
                 color=colour,
-                mfc=colour if name == CIRCUITKIT else "white",
+                mfc=colour if name.startswith("circuitkit") else "white",
                 label=f"{size}x{size} pixels" if place == len(names) - 1 else None,
             )
     speed.set_yticks(range(len(names)), names[::-1])
@@ -151,12 +151,12 @@ def _drawn(drawn: Figure, names: list[str], result: Result, config: Config) -> F
     speed.set_ylim(-0.6, len(names) - 0.4)
     for name in dict.fromkeys(name for name, _ in result.memory):
         counts = [count for each, count in result.memory if each == name]
-        ours = name == CIRCUITKIT
+        ours = name.startswith("circuitkit")
         colour = style.BLUE if ours else style.VERMILION
         memory.plot(
             counts,
             [grown_by(result.memory[name, count]) for count in counts],
-            "o-" if ours else dict(zip((*EXPERTS, USUAL), "Ds^", strict=True))[name],
+            {CIRCUITKIT: "o-", **dict(zip((*EXPERTS, USUAL), "Ds^", strict=True))}.get(name, "*"),
             color=colour,
             mfc=colour if ours else "white",
             label=name,

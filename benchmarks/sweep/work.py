@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.stimuli.arcs import SPAN, Arc, covered
 from circuitkit.nets import FunctionNet
-from circuitkit.stimuli import Curve, Grid, LabelledSet, Sample, Uniform, grid, log, sample, turn, zipped
+from circuitkit.stimuli import Curve, Grid, LabelledSet, grid, log, turn, zipped
 
 SHAPES = ((7, 7, 1, 16), (5, 5, 16, 32), (5, 5, 32, 32), (5, 5, 32, 32), (5, 5, 32, 16))
 """Of the kernels: rows, columns, inputs, outputs."""
@@ -32,16 +32,13 @@ def stimuli() -> Grid:
     return grid(Curve(), zipped(radius=radii, length=lengths), angle=turn(16), contrast=CONTRASTS, width=WIDTHS)
 
 
-def many(count: int) -> Sample:
-    """Returns any number of such arcs, drawn at random."""
-    return sample(
-        Curve(length=30),
-        count,
-        seed=0,
-        radius=Uniform(*RADII),
-        angle=Uniform(0, 360),
-        contrast=Uniform(0.125, 1),
-        width=Uniform(2, 5),
+def many(count: int) -> Grid:
+    """Returns about as many such arcs, with more contrasts."""
+    few = stimuli()
+    contrasts = np.linspace(0.125, 1, max(1, count * len(CONTRASTS) // len(few)))
+    lengths = np.radians(SPAN) * np.array(log(*RADII, 20))
+    return grid(
+        Curve(), zipped(radius=log(*RADII, 20), length=lengths), angle=turn(16), contrast=contrasts, width=WIDTHS
     )
 
 

@@ -71,6 +71,8 @@ class Cropped:
     def constants(self) -> dict[int, Array]:
         """What the operations read besides the image: weights, and whatever follows from them alone."""
         read = {number for op, _ in self._moving for number in op.reads} | {self._trace.result}
+        if not self._still:
+            return {number: value for number, value in self._trace.constants.items() if number in read}
 
         @jax.jit
         def compute(values: dict[int, Array]) -> dict[int, Array]:

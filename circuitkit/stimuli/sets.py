@@ -471,7 +471,11 @@ class Subset(LabelledSet):
 
     def varying(self, indices: Indices) -> dict[str, Values]:
         """Returns the values of the parameters that vary, for some stimuli."""
-        return self.whole.varying(np.asarray(self.indices, int)[indices])
+        return self.whole.varying(self._places[indices])
+
+    @functools.cached_property
+    def _places(self) -> Indices:
+        return np.asarray(self.indices, int)
 
     def channels(self) -> int:
         """Returns how many channels the images have, as the whole set does."""
@@ -479,7 +483,7 @@ class Subset(LabelledSet):
 
     def items(self, indices: Indices) -> Items:
         """Returns what `draw` needs for some stimuli."""
-        return self.whole.items(np.asarray(self.indices, int)[indices])
+        return self.whole.items(self._places[indices])
 
     def draw(
         self,
