@@ -171,7 +171,7 @@ class Probe:
             SpecError: If `window` is no odd number above 0.
         """
         if checks.whole("site", "window", window) % 2 == 0:
-            raise SpecError(f"site has window={window}: an even window has no unit at its centre. Try {window + 1}.")
+            raise SpecError(f"got window={window}: an even window has no unit at its centre. Try {window + 1}.")
         field = self.receptive_field
         if field is not None:
             spans = [
@@ -184,7 +184,10 @@ class Probe:
                 self._check(site)
                 return site
         if self.net.image_size is None:
-            raise ImageError(f"layer {self.layer!r} of net {self.net.name!r} sees all of an image: give its size.")
+            raise ImageError(
+                f"layer {self.layer!r} of net {self.net.name!r} sees all of an image, or pads it by its size (SAME "
+                "at a stride): give size=, or make the net with an image_size."
+            )
         return self.site_in(*self.net.image_size)
 
     def site_in(self, height: int, width: int) -> Site:

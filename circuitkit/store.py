@@ -228,17 +228,43 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def _difference(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Returns the first difference that can be read, in words."""
+    """Returns what differs: the first that can be read with both values, the rest by name."""
     keys = [key for key in {**wanted, **held} if held.get(key) != wanted.get(key)]
     readable = [key for key in keys if not re.fullmatch("[0-9a-f]{32,}", str(held.get(key)))]
     if not readable:
         return f"its {keys[0]} are others"
-    key = readable[0]
-    # JSON without its line breaks.
-    old, new = (" ".join(str(each.get(key)).split()) for each in (held, wanted))
-    start = next((place for place, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
-    start = max(0, start - 20) if len(old) > 60 or len(new) > 60 else 0
-    return f"its {key} is {old[start : start + 60]!r}, and {new[start : start + 60]!r} was asked for"
+    name, old, new = readable[0], held.get(readable[0]), wanted.get(readable[0])
+    if name == "stimuli":
+        name, old, new = _apart(json.loads(str(old)), json.loads(str(new)), name)
+    others = [f"its {key}" for key in keys if key != readable[0]]
+    more = f" ({', '.join(others)} differ too)" if others else ""
+    return f"its {name} is {_brief(old)}, and {_brief(new)} was asked for{more}"
+
+
+def _apart(old: Any, new: Any, name: str) -> tuple[str, Any, Any]:
+    """Returns the innermost name at which two definitions differ, and both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        if old.keys() != new.keys():
+            return name, list(old), list(new)
+        key = next(key for key in {**new, **old} if old.get(key) != new.get(key))
+        return _apart(old.get(key), new.get(key), key)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [
+            (a, b) for a, b in zip(old, new, strict=True) if a != b and isinstance(a, dict) and isinstance(b, dict)
+        ]
+        if pairs:
+            return _apart(*pairs[0], name)
+        if _brief(old) == _brief(new):
+            place = next(place for place, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
+            return f"{name} number {place + 1}", old[place], new[place]
+    return name, old, new
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(each, int | float) for each in value):
+        return f"{value[0]:g} to {value[-1]:g} ({len(value)} values)"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _write_parameters(group: Any, stimuli: LabelledSet, labels: Labels) -> list[str]:

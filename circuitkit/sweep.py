@@ -68,9 +68,10 @@ def tune(
         read_out: `centre` reads the one unit under the anchor. `max` takes the largest response over the map, which
             blurs angle and position together. `map` keeps the map.
         window: Units along each side of the part of the map that `max` and `map` read, around the anchor; odd. Left
-            out, they read all of the map.
+            out, they read all of the map, padding at its border and all.
         renderer: How the stimuli are drawn: `FAST` or `EXACT`.
-        size: Side of the images, in pixels. Left out, the smallest on which no unit that is read sees padding.
+        size: Side of the images, in pixels. Left out, the smallest on which no unit that is read sees padding; for
+            whole maps, that which the net was made for.
         chunk: Stimuli computed at once on a device. Left out, as many as fit the cache.
         store: A Zarr store (`sweep.zarr`) that keeps the responses as they come. A sweep that was interrupted goes on
             when it is called again, and one that is complete is read.
@@ -86,7 +87,8 @@ def tune(
     Raises:
         UnknownNameError: If there is no such read-out.
         ImageError: If `size` is too small for the layer, or for the window.
-        SpecError: If `chunk` or `window` is no whole number above 0, or the window is even.
+        SpecError: If `chunk` or `window` is no whole number above 0, or the window is even; or if a whole map is to be
+            read, and neither the net nor `size` says of how large an image.
         StoreError: If the store is of another sweep, or no store.
     """
     if read_out not in get_args(ReadOut):
@@ -267,7 +269,17 @@ def _sweep(
 ) -> _Sweep:
     """Returns what is to be computed, with everything that was left out filled in."""
     window = 1 if read_out == "centre" else window
-    site = probe.site(window or 1) if size is None else probe.site_in(size, size)
+    if size is not None:
+        site = probe.site_in(size, size)
+    elif window is not None:
+        site = probe.site(window)
+    elif probe.net.image_size is not None:
+        site = probe.site_in(*probe.net.image_size)
+    else:
+        raise SpecError(
+            f"tune has read_out={read_out!r} and neither window nor size: net {probe.net.name!r} was made for images "
+            "of no size, so there is no whole map. Give window=5 for the units around each stimulus, or a size."
+        )
     rows, columns = (None, None) if window is None else (_around(unit, window) for unit in site.unit)
     devices = jax.devices() if devices is None else devices
     alone = _Sweep(probe, stimuli, site, rows, columns, read_out, renderer, 1, devices)

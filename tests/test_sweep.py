@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import xarray as xr
 
 from circuitkit.build import build
 from circuitkit.errors import ImageError, SpecError, UnknownNameError
+from circuitkit.nets import FunctionNet
 from circuitkit.probe import HandbuiltNet
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile, Union
 from circuitkit.stimuli import Curve, grid, turn
@@ -231,3 +233,20 @@ def test_programs_are_kept_for_nets_of_one_structure_and_never_mixed_up(response
     halved = tune(faint["curves"], STIMULI)
     assert len(compiling._PROGRAMS) == before
     np.testing.assert_allclose(halved, responses / 2, atol=1e-6 * float(responses.max()))
+
+
+def test_a_whole_map_is_never_that_of_a_crop() -> None:
+    for read_out in ("max", "map"):
+        with pytest.raises(SpecError, match="net 'small' was made for images of no size, so there is no whole map"):
+            tune(NET["curves"], STIMULI, read_out=read_out)
+
+
+def test_whole_maps_are_those_of_images_of_the_nets_own_size() -> None:
+    def maps(images: jax.Array) -> dict[str, jax.Array]:
+        return {"same": jax.lax.conv_general_dilated(images, jnp.ones((3, 3, 1, 1)), (1, 1), "SAME", **NUMBERS)}
+
+    found = tune(FunctionNet(maps, name="own", image_size=(9, 9), channels=1)["same"], STIMULI, read_out="map")
+    assert (found.sizes["row"], found.sizes["column"]) == (9, 9)
+
+
+NUMBERS = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}

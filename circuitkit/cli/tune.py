@@ -18,7 +18,7 @@ from circuitkit.build import build
 from circuitkit.cli import sources
 from circuitkit.cli import stimuli as sets
 from circuitkit.cli.parser import Parser, argument
-from circuitkit.cli.progress import progress_bar
+from circuitkit.cli.progress import interruptible, progress_bar
 from circuitkit.cli.values import whole
 from circuitkit.errors import CircuitkitError, SpecError, StimulusError, StoreError
 from circuitkit.probe import HandbuiltNet, Net, Probe
@@ -86,12 +86,15 @@ def run(options: argparse.Namespace, console: Console) -> None:
         **{name: _count(name, getattr(chosen, name)) for name in ("window", "size", "chunk")},
     }
     keep = _in_file if out.suffix == ".nc" else _in_store
-    with progress_bar(console) as bars:
+    with progress_bar(console) as bars, interruptible() as stop_if_asked:
+
+        def progress(done: int, _total: int) -> None:
+            bars.update(shown, completed=done)
+            stop_if_asked()
+
         shown = bars.add_task("stimuli", total=len(stimuli), completed=_done(out))
         try:
-            responses = keep(
-                probe, stimuli, out, console, progress=lambda done, _: bars.update(shown, completed=done), **arguments
-            )
+            responses = keep(probe, stimuli, out, console, progress=progress, **arguments)
         except CircuitkitError:
             bars.update(shown, visible=False)
             raise

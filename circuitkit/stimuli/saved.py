@@ -436,7 +436,7 @@ def zarr() -> Any:
         import zarr as module
     except ModuleNotFoundError:
         raise StimulusError(
-            "zarr is not installed: pip install 'circuitkit[zarr]'. Without it, images are saved as png or npz, and "
+            "zarr is not installed: pip install zarr. Without it, images are saved as png or npz, and "
             "responses as .nc."
         ) from None
     return module

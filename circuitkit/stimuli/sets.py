@@ -437,7 +437,7 @@ def sample(stimulus: Stimulus, count: int, *, seed: int, **distributions: Distri
     return Sample(stimulus, count, dict(distributions), seed)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Subset(LabelledSet):
     """Some stimuli of a set, in an order of their own.
 
@@ -472,6 +472,9 @@ class Subset(LabelledSet):
     def varying(self, indices: Indices) -> dict[str, Values]:
         """Returns the values of the parameters that vary, for some stimuli."""
         return self.whole.varying(self._places[indices])
+
+    def __repr__(self) -> str:
+        return f"{len(self)} of a {self.whole!r}"
 
     @functools.cached_property
     def _places(self) -> Indices:

@@ -143,7 +143,7 @@ class Parquet(Source):
             import pyarrow.parquet as pq
         except ImportError as error:
             raise StimulusError(
-                f"reading {str(path)!r} needs the package pyarrow. Install it with pip install 'circuitkit[parquet]'."
+                f"reading {str(path)!r} needs the package pyarrow. Install it with pip install pyarrow."
             ) from error
         self.path = path
         try:

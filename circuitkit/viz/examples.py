@@ -81,8 +81,11 @@ def example_figure(
         top: Crops of each unit, at most.
 
     Raises:
-        StimulusError: If more units are wanted than one figure holds, or none.
+        StimulusError: If more units are wanted than one figure holds, or none; or if there are no top examples.
     """
+    if "top_response" not in seen:
+        raise StimulusError("example_figure got no survey: wanted what `survey` returns, strata have `crops` alone.")
+    seen = seen if "unit" in seen.dims else seen.expand_dims("unit")
     names = [str(name) for name in seen.unit.values[:ROWS]] if units is None else list(units)
     if not 1 <= len(names) <= ROWS:
         raise StimulusError(f"example_figure got {len(names)} units: wanted 1 to {ROWS}. Draw several figures.")

@@ -145,7 +145,7 @@ def test_the_same_command_reads_what_is_there_and_another_is_refused(
     tuned(line)
     assert capsys.readouterr().out == first
     said = refused(capsys, line.replace("3", "3.5"))
-    assert "sweep.zarr holds another sweep: its stimuli is" in said
+    assert "sweep.zarr holds another sweep: its " in said
     assert "Name another path, or remove it." in said
 
 

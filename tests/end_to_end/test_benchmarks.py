@@ -142,7 +142,7 @@ def test_every_pipeline_that_is_here_is_measured_and_the_others_are_named(swept:
             assert swept.errors[name, 64] <= pipeline.tolerance
             assert all(rate.wall > 0 for rate in swept.rates[name, 64])
     assert max(swept.same.values()) <= sweep.FLOAT32
-    assert (pipelines.CIRCUITKIT, 64) in swept.memory
+    assert (pipelines.CIRCUITKIT, 1280) in swept.memory
 
 
 def wrong(spoil: Callable[[np.ndarray], np.ndarray]) -> Callable[[pipelines.Indices, int], pipelines.Run]:

@@ -213,7 +213,7 @@ def test_a_function_of_no_size_is_tried_at_a_default() -> None:
     net = FunctionNet(maps, name="any")
     assert net.image_size is None
     assert net.receptive_field("last") == NET.receptive_field("last")
-    with pytest.raises(ImageError, match="sees all of an image: give its size"):
+    with pytest.raises(ImageError, match="sees all of an image, or pads it by its size"):
         net["a head"].site()
 
 

@@ -439,7 +439,7 @@ def test_parquet_files_without_pictures_are_refused(tmp_path: Path, monkeypatch:
         photographs(damaged)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        StimulusError, match=r"needs the package pyarrow. Install it with pip install 'circuitkit\[parquet\]"
+        StimulusError, match=r"needs the package pyarrow. Install it with pip install pyarrow"
     ):
         photographs(missing)
 
