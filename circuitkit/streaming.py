@@ -96,6 +96,20 @@ def stream(
             yield number, jax.tree.map(lambda leaf, place=place: leaf[place], results)
 
 
+def block_size(image_bytes: int, total: int, *, platform: str, cached: int = 2**23) -> int:
+    """Returns how many stimuli make a block.
+
+    Args:
+        image_bytes: What the largest operation reads and writes for one of them.
+        total: Stimuli in the set.
+        platform: Of the devices.
+        cached: How much the largest operation of a block may read and write on CPU. By default it stays in the cache,
+            and below the 32 MiB from which XLA takes fresh memory at every call; elsewhere memory is the limit.
+    """
+    memory, most = (cached, 256) if platform == "cpu" else (2**30, 4096)
+    return max(1, min(most, memory // image_bytes, total))
+
+
 def _workers(mesh: Mesh) -> int:
     """Returns how many threads keep the devices busy."""
     if mesh.is_multi_process:

@@ -35,7 +35,7 @@ from circuitkit.examples import PIXELS, Frame, crops, strata
 from circuitkit.probe import Probe, Site
 from circuitkit.receptive_field import ReceptiveField
 from circuitkit.stimuli import FAST, LabelledSet, Renderer, to_json
-from circuitkit.streaming import stream
+from circuitkit.streaming import block_size, stream
 
 __all__ = ["crops", "strata", "survey"]
 
@@ -48,15 +48,11 @@ QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 PLOTTED = 8
 """Bins an octave of `histogram`, which are sums of finer ones."""
 
-CHUNK_BYTES = {"cpu": 2**25}
-"""How much the largest operation of a chunk may read and write. Less would keep the net's maps nearer to the core, but
-each chunk also fills and hands over a table of counts, 32 KiB a unit. SqueezeNet's fire5 at 224 pixels takes 12.1,
-10.2, 9.6 and 9.5 ms of CPU an image in chunks of 1, 2, 4 and 8; decoding and the net alone take 6.4 in all of them."""
+CACHED = 2**25
+"""How much the largest operation of a chunk may read and write on CPU. Less would keep the net's maps nearer to the
+core, but each chunk also fills and hands over a table of counts, 32 KiB a unit. SqueezeNet's fire5 at 224 pixels takes
+12.1, 10.2, 9.6 and 9.5 ms of CPU an image in chunks of 1, 2, 4 and 8; decoding and the net alone take 6.4 in all."""
 
-DEVICE_BYTES = 2**30
-"""The same where memory is the limit."""
-
-LARGEST_CHUNK = {"cpu": 256}
 KEPT = 10_000
 
 LONGEST_DEFINITION = 2**20
@@ -179,9 +175,8 @@ class _Pass:
             return probe.reading(site, images=images, channels=channels, rows=parts[0], columns=parts[1])
 
         if chunk is None:
-            platform = jax.default_backend()
-            fits = CHUNK_BYTES.get(platform, DEVICE_BYTES) // reading(1).image_bytes
-            chunk = max(1, min(LARGEST_CHUNK.get(platform, 4096), fits, len(frame.images)))
+            one = reading(1).image_bytes
+            chunk = block_size(one, len(frame.images), platform=jax.default_backend(), cached=CACHED)
         (top, bottom), (left, right) = parts
         shape = bottom - top, right - left
         return cls(probe, frame, reading(chunk), (top, left), shape, field or whole_image, chunk)

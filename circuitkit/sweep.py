@@ -32,18 +32,11 @@ from circuitkit.responses import Labels
 from circuitkit.stimuli import FAST, LabelledSet, Renderer
 from circuitkit.stimuli.text import stimulus_to_json, to_json
 from circuitkit.store import Store, open_responses
-from circuitkit.streaming import stream
+from circuitkit.streaming import block_size, stream
 
 ReadOut = Literal["centre", "max", "map"]
 Progress = Callable[[int, int], None]
 """Called with the number of stimuli done and the number of all."""
-
-BLOCKS = {"cpu": (2**23, 256)}
-"""How many bytes the largest operation of a block may read and write, and how many stimuli a block has at most. On CPU
-it then stays in the cache, and below the 32 MiB from which XLA takes fresh memory at every call."""
-
-LARGE_BLOCKS = (2**30, 4096)
-"""The same on other devices, where memory is the limit."""
 
 
 def tune(
@@ -286,8 +279,7 @@ def _sweep(
     if window is not None:
         _check_window(alone, window)
     if chunk is None:
-        memory, most = BLOCKS.get(devices[0].platform, LARGE_BLOCKS)
-        chunk = max(1, min(most, memory // alone.cropped.image_bytes, len(stimuli)))
+        chunk = block_size(alone.cropped.image_bytes, len(stimuli), platform=devices[0].platform)
     return dataclasses.replace(alone, chunk=chunk)
 
 

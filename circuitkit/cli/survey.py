@@ -12,7 +12,7 @@ from rich.console import Console
 from circuitkit import checks
 from circuitkit.build import build
 from circuitkit.cli import sources
-from circuitkit.cli.progress import progress_bar
+from circuitkit.cli.progress import interruptible, progress_bar
 from circuitkit.errors import CircuitkitError, SpecError
 from circuitkit.probe import HandbuiltNet, Net, Probe
 from circuitkit.stimuli import Photographs, photographs
@@ -82,15 +82,14 @@ def run(options: argparse.Namespace, console: Console) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         with _replacing(options.out / RESULTS, keep=False) as part:
             part.touch()  # a folder that cannot be written to is found now, not when all is computed
-        with progress_bar(console) as bars:
+        with progress_bar(console) as bars, interruptible() as stop_if_asked:
+
+            def progress(done: int, _total: int) -> None:
+                bars.update(looking, completed=done)
+                stop_if_asked()
+
             looking = bars.add_task("images", total=len(images))
-            seen = survey(
-                probe,
-                images,
-                top=options.top,
-                border=options.border,
-                progress=lambda done, _: bars.update(looking, completed=done),
-            )
+            seen = survey(probe, images, top=options.top, border=options.border, progress=progress)
         with _replacing(options.out / RESULTS) as part:
             seen.to_netcdf(part, engine="scipy")
         with console.status("examples"):
