@@ -34,8 +34,8 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(spec: Path, store: Path, *, chunk: int = CHUNK) -> subprocess.Popen[str]:
-    # Drawn slowly, so that there is time to kill it.
-    stimuli = ["curve", "--sample", str(STIMULI), "--angle", "uniform(0,360)", "--exact", "--samples", "4"]
+    # Drawn slowly (a thousand a second), so that there is time to kill it on a busy machine, too.
+    stimuli = ["curve", "--sample", str(STIMULI), "--angle", "uniform(0,360)", "--exact", "--samples", "12"]
     command = ["tune", str(spec), "--layer", "edges", "--stimuli", *stimuli, "--chunk", str(chunk), "--out", str(store)]
     return subprocess.Popen(
         [sys.executable, "-m", "circuitkit.cli.main", *command],
@@ -95,7 +95,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bits(
     moments: list[Callable[[], bool]] = [
         store.exists,
         lambda: len(blocks(store)) >= 1,
-        lambda: len(blocks(store)) >= 60 and any(store.rglob("*.partial")),
+        lambda: len(blocks(store)) >= 60,
     ]
     for moment in moments:
         before = blocks(store)
@@ -105,6 +105,9 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bits(
         after = blocks(store)
         assert len(after) < STIMULI // CHUNK, "it was too fast to be killed on the way"
         assert {name: after[name] for name in before} == before
+    # A kill in the middle of a write leaves a part of a file under another name; no test can time that, so here is one.
+    unwritten = Store.open(store).missing()[0]
+    (store / "response" / f"c.{unwritten}.0.partial").write_bytes(b"a part of a block")
     before = blocks(store)
     code, _, err = finish(start(spec, store))
     assert code == 0, err
