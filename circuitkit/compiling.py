@@ -3,7 +3,7 @@
 import collections
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,9 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any
     The last few programs are kept, by their text: another net of the same structure, or other stimuli of the same kind,
     need no compiling, as long as what differs comes as an argument.
     """
-    lowered = cast(Any, jit(function)).lower(*arguments)
+    # All arguments are kept, read or not: programs of one text could else leave out different ones of theirs.
+    options = _known(tuple(_NETS.items()), jax.default_backend())
+    lowered = jax.jit(function, compiler_options=options, keep_unused=True).lower(*arguments)
     key = (lowered.as_text(), jax.tree.structure(arguments), *(leaf.sharding for leaf in jax.tree.leaves(arguments)))
     program = _PROGRAMS.pop(key) if key in _PROGRAMS else lowered.compile()
     _PROGRAMS[key] = program

@@ -55,7 +55,8 @@ def test_each_unit_prefers_its_own_angle(responses: xr.DataArray) -> None:
 @pytest.mark.parametrize("chunk", [1, 7, 48, 64])
 def test_chunking_changes_nothing(responses: xr.DataArray, chunk: int) -> None:
     again = tune(NET["curves"], STIMULI, chunk=chunk)
-    np.testing.assert_allclose(again, responses, atol=1e-6 * float(responses.max()))
+    # Rounding is that of the sums, in which excitation and inhibition cancel to a response a tenth as large.
+    np.testing.assert_allclose(again, responses, atol=5e-6 * float(responses.max()))
 
 
 def test_the_crop_gives_what_a_larger_image_gives(responses: xr.DataArray) -> None:
