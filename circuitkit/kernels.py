@@ -96,8 +96,8 @@ def draw(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> Kernels:
         match family.looks_for:
             case Gabor() as gabor:
                 kernels[family.name] = draw_gabors(family, gabor, layout.shape[0])
-            case Union(source_names=names):
-                kernels[family.name] = draw_union(family, [circuit[name] for name in names])
+            case Union(source_names=names) as union:
+                kernels[family.name] = draw_union(family, union, [circuit[name] for name in names])
             case _:
                 kernel = jnp.zeros(layout.shape)
                 for tile in family.tiles:
@@ -125,8 +125,11 @@ def draw_gabors(family: Family, gabor: Gabor, size: int) -> Float[Array, "size s
     return jnp.transpose(members, (1, 2, 0))[:, :, None, :]
 
 
-def draw_union(family: Family, sources: list[Family]) -> Float[Array, "1 1 source member"]:
-    """Draws a union: the mean over all sources that stand on the member's orientation."""
+def draw_union(family: Family, union: Union, sources: list[Family]) -> Float[Array, "1 1 source member"]:
+    """Draws a union: the mean over all sources that stand on the member's orientation, or simply over all of them."""
+    if union.over_angles:
+        count = sum(source.angles for source in sources)
+        return jnp.full((1, 1, count, 1), 1 / count, jnp.float32)
     tangents = [tangent for source in sources for tangent in source.unit_tangents]
     apart = np.array([[angle_between(a, b, 180.0) for b in family.unit_angles] for a in tangents])
     same = np.abs(apart) < 1e-6
@@ -135,9 +138,10 @@ def draw_union(family: Family, sources: list[Family]) -> Float[Array, "1 1 sourc
 
 def draw_tile(family: Family, tile: Tile, sources: list[Family], size: int) -> Float[Array, "size size source member"]:
     """Draws one tile of a family, from all units of its sources side by side."""
-    x, y = turned_back(*pixel_grid(size), family.unit_angles)
+    angles = [angle + tile.turned for angle in family.unit_angles]
+    x, y = turned_back(*pixel_grid(size), angles)
     tangents = [tangent for source in sources for tangent in source.unit_tangents]
     # Folded here, where it is exact: pairs of units in the same relative pose then get the same number.
-    direction = [[angle_between(tangent, angle) for tangent in tangents] for angle in family.unit_angles]
+    direction = [[angle_between(tangent, angle) for tangent in tangents] for angle in angles]
     weights = tile_pattern(tile, x, y, jnp.asarray(direction, jnp.float32), period=sources[0].matched_period)
     return jnp.transpose(weights, (2, 3, 1, 0))

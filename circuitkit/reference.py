@@ -6,12 +6,29 @@ to be made twice, in two ways, to go unnoticed.
 """
 
 import cmath
+import functools
 import math
 
 import numpy as np
 from jaxtyping import Float
 
-from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Inhibition, Line, OppositeArc, Tile, Union
+from circuitkit.spec import (
+    Arc,
+    Circle,
+    Circuit,
+    Corner,
+    Crossing,
+    Family,
+    Flank,
+    Gabor,
+    Inhibition,
+    Line,
+    OppositeArc,
+    Reversed,
+    Spiral,
+    Tile,
+    Union,
+)
 
 Image = Float[np.ndarray, "h w"]
 Maps = Float[np.ndarray, "unit h w"]
@@ -39,7 +56,7 @@ def respond(circuit: Circuit, image: Image, sizes: dict[str, int]) -> dict[str, 
                 for other, response in zip(circuit[source].unit_angles, responses[source], strict=True):
                     if isinstance(family.looks_for, Union):
                         sources = [circuit[name] for name in family.source_names]
-                        total += union_weight(angle, other, sources) * response
+                        total += union_weight(family.looks_for, angle, other, sources) * response
                     for tile in family.tiles:
                         if source in tile.source_names:
                             sources = [circuit[name] for name in tile.source_names]
@@ -68,8 +85,13 @@ def gabor_weights(gabor: Gabor, angles: tuple[float, ...], reach: int) -> list[I
     return [(member / largest).reshape(2 * reach + 1, -1) for member in members]
 
 
-def union_weight(angle: float, other: float, sources: list[Family]) -> float:
-    """Returns the weight from the Gabor at `other` to the union at `angle`: its share, if it stands on that path."""
+def union_weight(union: Union, angle: float, other: float, sources: list[Family]) -> float:
+    """Returns the weight from the Gabor at `other` to the union at `angle`: its share, if it stands on that path.
+
+    Over angles, any unit has the same share.
+    """
+    if union.over_angles:
+        return 1.0 / sum(len(family.unit_angles) for family in sources)
     tangents = [_gabor_tangent(each) for family in sources for each in family.unit_angles]
     united = sum(_on_path(tangent, angle) for tangent in tangents)
     return _on_path(_gabor_tangent(other), angle) / united
@@ -82,17 +104,17 @@ def tile_weights(
     weights = np.zeros(len(_offsets(reach)))
     terms: list[Inhibition | None] = [None, *tile.minus]
     for term in terms:
-        strength = 1.0 if term is None else -term.strength
+        strength = tile.weight * (1.0 if term is None else -term.strength)
         # The scale is the whole pattern of the first member, over all sources.
-        first = family.unit_angles[0]
+        first = family.unit_angles[0] + tile.turned
         whole = sum(
             _pattern(term, tile, _relative(z, first), _tangent(kind, unit) - first, kind)
             for kind in sources
             for unit in kind.unit_angles
             for z in _offsets(reach)
         )
-        direction = _tangent(source, other) - angle
-        pattern = [_pattern(term, tile, _relative(z, angle), direction, source) for z in _offsets(reach)]
+        direction = _tangent(source, other) - angle - tile.turned
+        pattern = [_pattern(term, tile, _relative(z, angle + tile.turned), direction, source) for z in _offsets(reach)]
         weights += strength * np.array(pattern) / whole
     return weights.reshape(2 * reach + 1, -1)
 
@@ -104,10 +126,12 @@ def _pattern(term: Inhibition | None, tile: Tile, z: complex, direction: float, 
             return _excitation(tile, z, direction, source, 0.0)
         case Crossing():
             distance, along, tangent = _follow(tile.along, z)
-            near = _near(distance, along, float(tile.along.length), float(tile.spread))
+            near = _near(distance, along, tile)
             return near * math.sin(math.radians(direction - tangent)) ** 2
         case OppositeArc():
             return _excitation(tile, -z, direction + 180.0, source, 0.0)
+        case Reversed():
+            return _excitation(tile, z, direction + 180.0, source, 0.0)
         case Flank(distance=apart):
             return sum(_excitation(tile, z, direction, source, side * float(apart)) for side in (-1, 1))
 
@@ -119,12 +143,16 @@ def _excitation(tile: Tile, z: complex, direction: float, source: Family, offset
     half = math.pi * (direction - tangent) / period
     tolerance = math.radians(float(tile.tolerance)) * 360.0 / period
     bell = math.exp(-2 * (math.sin(half) / tolerance) ** 2)
-    return _near(distance - offset, along, float(tile.along.length), float(tile.spread)) * bell
+    return _near(distance - offset, along, tile) * bell
 
 
-def _near(distance: float, along: float, length: float, spread: float) -> float:
+def _near(distance: float, along: float, tile: Tile) -> float:
+    spread, half = float(tile.spread), float(tile.along.length) / 2
     blurred = math.sqrt(2) * spread
-    inside = math.erfc((along - length / 2) / blurred) - math.erfc((along + length / 2) / blurred)
+    # A point on a circle is also found a lap further on, and a lap back.
+    laps = (-1, 0, 1) if isinstance(tile.along, Arc | Circle) else (0,)
+    places = [along + lap * 2 * math.pi * float(getattr(tile.along, "radius", 0)) for lap in laps]
+    inside = sum(math.erfc((place - half) / blurred) - math.erfc((place + half) / blurred) for place in places)
     return math.exp(-((distance / spread) ** 2) / 2) * inside / 2
 
 
@@ -139,8 +167,56 @@ def _follow(shape: object, z: complex) -> tuple[float, float, float]:
             # Every direction is nearest to the centre itself; by convention, the apex is.
             around = cmath.phase(spoke) if abs(spoke) > 1e-5 * radius else 0.0
             return abs(spoke) - radius, radius * around, 90.0 + math.degrees(around)
+        case Circle():
+            if abs(z) < 1e-5:
+                return 0.0, math.inf, 90.0  # no point of the path in particular: no unit there counts
+            return (
+                abs(z) - float(shape.radius),
+                float(shape.radius) * cmath.phase(z),
+                90.0 + math.degrees(cmath.phase(z)),
+            )
+        case Corner():
+            return _follow_corner(shape, z)
+        case Spiral():
+            return _follow_spiral(float(shape.radius), math.radians(float(shape.pitch)), z)
         case _:
             raise TypeError(f"the reference does not know the shape {type(shape).__name__}: write its formula here.")
+
+
+def _follow_corner(shape: Corner, z: complex) -> tuple[float, float, float]:
+    if z.imag < 0:
+        distance, along, tangent = _follow_corner(shape, z.conjugate())
+        return distance, -along, 180.0 - tangent
+    radius, turn = float(shape.rounding), math.radians(90.0 - float(shape.opening) / 2)
+    spoke = z + radius
+    arm = spoke * cmath.rect(1, -turn)  # with the upper arm upright, and to the right of the rounding's centre
+    if arm.imag >= 0:
+        distance, along, tangent = arm.real - radius, radius * turn + arm.imag, 90.0 + math.degrees(turn)
+    else:
+        distance, along = abs(spoke) - radius, radius * cmath.phase(spoke) if abs(spoke) else 0.0
+        tangent = 90.0 + math.degrees(cmath.phase(spoke))
+    # On the line between the arms both are meant: the tangent across, and the middle of the path.
+    return (distance, 0.0, 90.0) if abs(z.imag) < 1e-12 else (distance, along, tangent)
+
+
+@functools.cache
+def _follow_spiral(radius: float, pitch: float, z: complex) -> tuple[float, float, float]:
+    growth = math.tan(pitch)
+    point = radius + z * cmath.rect(1, -pitch)
+
+    def way(turn: float) -> float:
+        """Returns how far the point lies ahead of a place on the arm, along its tangent there."""
+        place = radius * cmath.exp(complex(growth, 1.0) * turn)
+        return ((point - place) * cmath.rect(1, turn + math.pi / 2 - pitch).conjugate()).real
+
+    low, high = cmath.phase(point) - 1.0, cmath.phase(point) + 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if way(middle) > 0 else (low, middle)
+    place = radius * cmath.exp(complex(growth, 1.0) * low)
+    distance = ((point - place) * cmath.rect(1, low - pitch).conjugate()).real
+    along = radius * low if abs(growth) < 1e-9 else (abs(place) - radius) / math.sin(pitch)
+    return distance, along, 90.0 + math.degrees(low)
 
 
 def _tangent(family: Family, angle: float) -> float:
@@ -151,7 +227,9 @@ def _tangent(family: Family, angle: float) -> float:
             return angle
         case _:
             # The angle is the way the family's arc bulges; lines alone have no bulge, and theirs is the path's.
-            return angle + (90.0 if any(isinstance(tile.along, Arc) for tile in family.tiles) else 0.0)
+            straight = [tile for tile in family.tiles if isinstance(tile.along, Line)]
+            bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Corner | Spiral)]
+            return angle + (90.0 + bulging[0].turned if bulging else straight[0].turned)
 
 
 def _gabor_tangent(angle: float) -> float:

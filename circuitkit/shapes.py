@@ -7,6 +7,7 @@ Every shape stands at its own origin, its *anchor*, and in its own pose, angle 0
 of whoever uses it: turn the points back, then ask the shape.
 """
 
+import cmath
 import dataclasses
 import math
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -17,7 +18,7 @@ from jaxtyping import Array, Float
 
 from circuitkit import checks
 from circuitkit.errors import SpecError
-from circuitkit.geometry import Pixels, Scalar
+from circuitkit.geometry import Degrees, Pixels, Scalar, bearing, norm
 
 
 class Frame(NamedTuple):
@@ -37,10 +38,11 @@ class Frame(NamedTuple):
 
 @runtime_checkable
 class Shape(Protocol):
-    """A path of finite length through its anchor.
+    """A path of finite length through its anchor, or round it.
 
     Attributes:
-        period: The turn, in degrees, that brings the path back onto itself: 180 for a line, 360 for an arc.
+        period: The turn, in degrees, that brings the path back onto itself: 180 for a line, 360 for an arc, 0 for a
+            circle, which every turn brings back.
         anchor_tangent: Direction of the path at the anchor, in degrees.
     """
 
@@ -50,6 +52,10 @@ class Shape(Protocol):
     @property
     def length(self) -> Pixels:
         """Arc length of the path, half of it on each side of the anchor."""
+
+    @property
+    def lap(self) -> Pixels | None:
+        """Arc length after which the endless path is back where it was; None if it never is."""
 
     def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
         """Returns distance, arc length and tangent at each point."""
@@ -74,6 +80,10 @@ class Line:
 
     def __post_init__(self) -> None:
         checks.number(self, "length", above=0, unit="pixels")
+
+    @property
+    def lap(self) -> None:
+        """None: a line never comes back."""
 
     def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
         """Returns distance, arc length and tangent at each point."""
@@ -111,6 +121,11 @@ class Arc:
                     "round. Shorten the arc, or give it a larger radius."
                 )
 
+    @property
+    def lap(self) -> Pixels:
+        """The circumference: at full length the ends meet, opposite the apex, and there is no gap between them."""
+        return 2 * math.pi * self.radius
+
     def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
         """Returns distance, arc length and tangent at each point."""
         return arc_frame(1 / self.radius, x, y)
@@ -119,6 +134,181 @@ class Arc:
         """Returns the distance from the apex to the arc's ends: the chord of half the arc."""
         half_turn = min(float(self.length) / (2 * float(self.radius)), math.pi)
         return 2 * float(self.radius) * math.sin(half_turn / 2)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Circle:
+    """A whole circle, its centre on the anchor.
+
+    Attributes:
+        radius: In pixels.
+    """
+
+    radius: Pixels
+
+    period: ClassVar[float] = 0.0
+    anchor_tangent: ClassVar[float] = 90.0  # that of its rightmost point, for want of one
+
+    def __post_init__(self) -> None:
+        checks.number(self, "radius", above=0, unit="pixels")
+
+    @property
+    def length(self) -> Pixels:
+        """The circumference."""
+        return 2 * math.pi * self.radius
+
+    @property
+    def lap(self) -> Pixels:
+        """The circumference: the path closes."""
+        return self.length
+
+    def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
+        """Returns distance, arc length (from the rightmost point) and tangent at each point.
+
+        All points of the path are nearest to the centre. It counts as beyond all ends of the path, so that no unit
+        there speaks for the circle: a direction of the path would have to be chosen, and a turn would show it.
+        """
+        rho, phi = norm(x, y), bearing(x, y)
+        along = jnp.where(rho < 1e-5, 1e3 * self.radius, self.radius * phi)
+        return Frame(distance=rho - self.radius, along=along, tangent=90 + jnp.degrees(phi))
+
+    def bounding_radius(self) -> float:
+        """Returns the radius."""
+        return float(self.radius)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corner:
+    """Two straight arms that meet at an angle, the tip on the anchor, pointing along +x: a `>`.
+
+    Attributes:
+        opening: Between the arms, on the inside, in degrees; 180 is a straight line.
+        length: Arc length from end to end, in pixels.
+        rounding: Radius of the arc in place of the vertex, in pixels. The tip stays on the anchor.
+    """
+
+    opening: Degrees
+    length: Pixels
+    rounding: Pixels = 0.0
+
+    period: ClassVar[float] = 360.0
+    anchor_tangent: ClassVar[float] = 90.0
+
+    def __post_init__(self) -> None:
+        checks.number(self, "opening", above=0, unit="degrees")
+        checks.number(self, "length", above=0, unit="pixels")
+        checks.number(self, "rounding", at_least=0, unit="pixels")
+        if checks.is_plain(self.opening) and self.opening > 180:
+            raise SpecError(
+                f"Corner has opening={self.opening:g}: wanted at most 180 degrees, a straight line. From the other "
+                f"side it is a corner of {360 - self.opening:g} degrees."
+            )
+
+    @property
+    def lap(self) -> None:
+        """None: a corner never comes back."""
+
+    def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
+        """Returns distance, arc length and tangent at each point.
+
+        Outside a sharp vertex the tangent turns from one arm's to the other's. Inside, on the line between the arms,
+        both are equally near, and the tangent across is taken.
+        """
+        side, turn = jnp.sign(y), jnp.deg2rad((180 - jnp.asarray(self.opening)) / 2)
+        # From the centre of the rounding, seen in the upper half.
+        x, y = x + self.rounding, jnp.abs(y)
+        phi = bearing(x, y)
+        at_tip = phi < turn
+        cos, sin = jnp.cos(turn), jnp.sin(turn)
+        distance = jnp.where(at_tip, norm(x, y), x * cos + y * sin) - self.rounding
+        along = jnp.where(at_tip, self.rounding * phi, self.rounding * turn + y * cos - x * sin)
+        return Frame(distance, side * along, 90 + side * jnp.degrees(jnp.minimum(phi, turn)))
+
+    def bounding_radius(self) -> float:
+        """Returns the distance from the tip to the ends."""
+        turn, radius = math.radians(180 - float(self.opening)) / 2, float(self.rounding)
+        bent = min(turn, float(self.length) / 2 / radius) if radius else turn
+        straight = float(self.length) / 2 - radius * bent
+        return math.hypot(
+            radius * (1 - math.cos(bent)) + straight * math.sin(bent),
+            radius * math.sin(bent) + straight * math.cos(bent),
+        )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spiral:
+    """One arm of a logarithmic spiral through the anchor, bulging along +x there: a `)` that opens or closes.
+
+    Its mirror image, which no turn gives, has the opposite pitch; at pitch 0 it is an `Arc`.
+
+    Attributes:
+        radius: From the centre to the anchor, in pixels. The radius of curvature there is `radius / cos(pitch)`.
+        pitch: Angle between the arm and a circle round the centre, in degrees. Positive ones open counter-clockwise.
+        length: Arc length from end to end, in pixels; the arm winds by half a turn from the anchor at most.
+    """
+
+    radius: Pixels
+    pitch: Degrees
+    length: Pixels
+
+    period: ClassVar[float] = 360.0
+    anchor_tangent: ClassVar[float] = 90.0
+
+    def __post_init__(self) -> None:
+        checks.number(self, "radius", above=0, unit="pixels")
+        checks.number(self, "pitch", unit="degrees")
+        checks.number(self, "length", above=0, unit="pixels")
+        if checks.is_plain(self.pitch) and abs(self.pitch) > 60:
+            raise SpecError(f"Spiral has pitch={self.pitch:g}: wanted -60 to 60 degrees; 0 is a circle.")
+        if checks.is_plain(self.radius) and checks.is_plain(self.pitch) and checks.is_plain(self.length):
+            growth = math.tan(math.radians(abs(self.pitch)))
+            inwards = math.pi if growth < 1e-6 else -math.expm1(-growth * math.pi) / growth
+            most = 2 * self.radius * math.hypot(1, growth) * inwards
+            if self.length > most:
+                raise SpecError(
+                    f"Spiral has length={self.length:g}: half a turn inwards, at a radius of {self.radius:g} and a "
+                    f"pitch of {self.pitch:g} degrees, its inner end is {most / 2:.4g} pixels from the anchor. Shorten "
+                    "it, or give it a larger radius."
+                )
+
+    @property
+    def lap(self) -> None:
+        """None: a spiral never comes back."""
+
+    def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
+        """Returns distance, arc length and tangent at each point.
+
+        The nearest point is looked for within half a turn of the anchor, by Newton's method from the point of the
+        same bearing. Within half a radius of the path it is found to float32 rounding.
+        """
+        pitch = jnp.deg2rad(jnp.asarray(self.pitch, jnp.float32))
+        cos, sin, growth = jnp.cos(pitch), jnp.sin(pitch), jnp.tan(pitch)
+        # From the centre, with the anchor to its right.
+        x, y = self.radius + cos * x + sin * y, cos * y - sin * x
+        rho, phi = norm(x, y), bearing(x, y)
+        turn = phi
+        for _ in range(4):
+            arm, ahead = self.radius * jnp.exp(growth * turn), phi - turn
+            # The way to the point, along the path, and how that changes as the path is followed.
+            off = rho * (growth * jnp.cos(ahead) + jnp.sin(ahead)) - growth * arm
+            change = rho * (jnp.cos(ahead) - growth * jnp.sin(ahead)) + growth**2 * arm
+            turn = turn + jnp.clip(off / jnp.maximum(change, 0.1 * self.radius), -1, 1)
+        arm, ahead = self.radius * jnp.exp(growth * turn), phi - turn
+        distance = cos * (rho * (jnp.cos(ahead) - growth * jnp.sin(ahead)) - arm)
+        circular = jnp.abs(growth) < 1e-4
+        wound = jnp.where(circular, turn, jnp.expm1(growth * turn) / jnp.where(circular, 1.0, growth))
+        return Frame(distance, self.radius / cos * wound, 90 + jnp.degrees(turn))
+
+    def bounding_radius(self) -> float:
+        """Returns the distance from the anchor to the farthest point of the arm."""
+        growth, points = math.tan(math.radians(float(self.pitch))), 200
+        steps = [float(self.length) * (step / points - 0.5) for step in range(points + 1)]
+        wound = [step / math.hypot(1, growth) / float(self.radius) for step in steps]
+        turns = [w if abs(growth) < 1e-6 else math.log1p(growth * w) / growth for w in wound]
+        return float(self.radius) * max(abs(cmath.exp((growth + 1j) * turn) - 1) for turn in turns)
 
 
 def arc_frame(curvature: Scalar, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:

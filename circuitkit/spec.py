@@ -21,7 +21,7 @@ continuous numbers, so the gradient of anything computed from a spec comes back 
 import dataclasses
 import fractions
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import jax
@@ -29,11 +29,13 @@ import jax
 from circuitkit import checks
 from circuitkit.errors import SpecError, unknown_name
 from circuitkit.geometry import Degrees, Pixels, Scalar
-from circuitkit.shapes import Arc, Line, Shape
+from circuitkit.shapes import Arc, Circle, Corner, Line, Shape, Spiral
 
 __all__ = [
     "Arc",
+    "Circle",
     "Circuit",
+    "Corner",
     "Crossing",
     "Family",
     "Flank",
@@ -41,6 +43,8 @@ __all__ = [
     "Inhibition",
     "Line",
     "OppositeArc",
+    "Reversed",
+    "Spiral",
     "Tile",
     "Tiles",
     "Union",
@@ -141,7 +145,24 @@ class Flank:
         checks.number(self, "distance", above=0, unit="pixels")
 
 
-Inhibition = Crossing | OppositeArc | Flank
+@_node("reason")
+@dataclasses.dataclass(frozen=True)
+class Reversed:
+    """Inhibition by units on the path that stand on it the other way round: that bulge to its other side.
+
+    Attributes:
+        strength: All of this inhibition together, as a share of all of the tile's excitation.
+        reason: Why the circuit needs it; printed with the spec and in the report.
+    """
+
+    strength: Scalar
+    reason: str = "curves along the path that bulge to its other side belong to other contours"
+
+    def __post_init__(self) -> None:
+        checks.number(self, "strength", at_least=0)
+
+
+Inhibition = Crossing | OppositeArc | Flank | Reversed
 
 
 def _keep_names(node: "Tile | Union") -> None:
@@ -156,21 +177,26 @@ def _keep_names(node: "Tile | Union") -> None:
         raise SpecError(f"{type(node).__name__} has sources={names!r}: name each family once.")
 
 
-@_node("sources")
+@_node("sources", "over_angles")
 @dataclasses.dataclass(frozen=True)
 class Union:
-    """Gabors of one orientation, united over polarity and phase: each member is the mean of their responses.
+    """Units at one place, united: each member is the mean of their responses.
 
-    A member's angle is its tangent, as for a line, and comes back after 180 degrees.
+    As a rule these are Gabors of one orientation, united over polarity and phase. A member's angle is then its tangent,
+    as for a line, and comes back after 180 degrees. Over angles, all units of all sources are united in one member,
+    which has no angle.
 
     Attributes:
-        sources: Families of Gabors, or their names; kept as names.
+        sources: Families of Gabors, or their names; kept as names. Over angles, families of any kind.
+        over_angles: Whether units of all angles are united.
 
     Source:
-        The complex Gabors of conv2d1: Olah et al., "An Overview of Early Vision in InceptionV1", Distill (2020).
+        The complex Gabors of conv2d1: Olah et al., "An Overview of Early Vision in InceptionV1", Distill (2020). Over
+        angles: "unioning over cases", Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020).
     """
 
     sources: "tuple[str, ...] | Family | str | tuple[Family, ...]"
+    over_angles: bool = dataclasses.field(kw_only=True, default=False)
 
     def __post_init__(self) -> None:
         _keep_names(self)
@@ -181,7 +207,7 @@ class Union:
         return self.sources  # type: ignore[return-value]  # names since __post_init__
 
 
-@_node("sources")
+@_node("sources", "turned")
 @dataclasses.dataclass(frozen=True)
 class Tile:
     """Earlier families laid along a shape, minus what must not be there.
@@ -191,8 +217,9 @@ class Tile:
         envelope(distance of p from the path) * tuning(b - tangent at p)
 
     where the envelope is the path blurred by a Gaussian of `spread` pixels, and the tuning a bell of
-    `tolerance` degrees. All excitation of one unit sums to 1, shared by the units of all sources alike. Gabors
-    are matched by orientation alone, so that both polarities excite; curves by the side they bulge to as well.
+    `tolerance` degrees. All excitation of one unit sums to the tile's `weight`, shared by the units of all sources
+    alike. Gabors are matched by orientation alone, so that both polarities excite; curves by the side they bulge to
+    as well.
 
     Attributes:
         sources: The earlier families, or their names; kept as names.
@@ -200,6 +227,9 @@ class Tile:
         tolerance: How far a source may turn away from the tangent, in degrees (standard deviation).
         spread: How far it may lie off the path, in pixels (standard deviation).
         minus: The inhibitions; `tile - Crossing(0.7)` adds one.
+        turned: By how much the whole tile is turned against the member's own angle, in degrees. The sum of a tile and
+            a turned one looks for two things at a fixed angle to each other.
+        weight: How much the tile counts beside the others of a sum: what its excitation sums to.
     """
 
     sources: "tuple[str, ...] | Family | str | tuple[Family, ...]"
@@ -207,6 +237,8 @@ class Tile:
     tolerance: Degrees
     spread: Pixels = 1.3
     minus: tuple[Inhibition, ...] = ()
+    turned: float = dataclasses.field(kw_only=True, default=0.0)
+    weight: Scalar = dataclasses.field(kw_only=True, default=1.0)
 
     def __post_init__(self) -> None:
         _keep_names(self)
@@ -215,6 +247,13 @@ class Tile:
             raise SpecError(f"{part} has along={self.along!r}: wanted a shape, such as Line(length=4).")
         checks.number(self, "tolerance", part=part, above=0, unit="degrees")
         checks.number(self, "spread", part=part, above=0, unit="pixels")
+        checks.number(self, "turned", part=part, unit="degrees")
+        checks.number(self, "weight", part=part, above=0)
+        if isinstance(self.along, Circle) and any(isinstance(term, OppositeArc) for term in self.minus):
+            raise SpecError(
+                f"{part} subtracts an OppositeArc from a Circle: turned by 180 degrees, that is the circle itself. "
+                "Curves that bulge inwards are Reversed."
+            )
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -223,7 +262,7 @@ class Tile:
 
     def __sub__(self, inhibition: Inhibition) -> "Tile":
         if not isinstance(inhibition, Inhibition):
-            raise SpecError(f"a Tile cannot subtract {inhibition!r}: wanted Crossing, OppositeArc or Flank.")
+            raise SpecError(f"a Tile cannot subtract {inhibition!r}: wanted Crossing, OppositeArc, Flank or Reversed.")
         return dataclasses.replace(self, minus=(*self.minus, inhibition))
 
     def __add__(self, other: "Tile | Tiles") -> "Tiles":
@@ -264,7 +303,9 @@ class Family:
         looks_for: What the member at angle 0 looks for.
         angles: Number of members. A multiple of 4 (over 360; of 2 over 180) makes quarter turns exact.
         period: The turn that brings a member back onto itself, in degrees; members are spread over it.
-            Left out, it is the template's own: 180 for lines and bars, 360 for edges and curves.
+            Left out, it is the template's own: 180 for lines and bars, 360 for edges and curves. What has no angle (a
+            circle, a union over angles) is one member, and the circuit says what brings it back: the smallest turn that
+            permutes the units it reads.
         size: Side of the square kernels, in pixels, odd. Left out, it is what the template needs.
     """
 
@@ -283,7 +324,14 @@ class Family:
         checks.whole(part, "angles", self.angles)
         if self.size is not None:
             checks.odd(part, "size", self.size)
+        if not self.has_angle and self.angles != 1:
+            raise SpecError(
+                f"{part} has angles={self.angles}, but every turn brings its template back: all members would be one. "
+                "Give it angles=1."
+            )
         if self.period is None:
+            if not self.has_angle:
+                return  # until it is in a circuit
             object.__setattr__(self, "period", self.natural_period)
         checks.number(self, "period", part=part, above=0, unit="degrees")
         if 360 % self.turn != 0:
@@ -321,10 +369,17 @@ class Family:
 
     @property
     def natural_period(self) -> float:
-        """The turn, in degrees, that brings the template back onto itself."""
+        """The turn, in degrees, that brings the template back onto itself; 0 if every turn does."""
         if isinstance(self.looks_for, Gabor):
             return self.looks_for.period
+        if isinstance(self.looks_for, Union) and self.looks_for.over_angles:
+            return 0.0
         return max((tile.along.period for tile in self.tiles if isinstance(tile.along, Shape)), default=180.0)
+
+    @property
+    def has_angle(self) -> bool:
+        """Whether a turn can change the template: not that of a circle, nor a union over angles."""
+        return self.natural_period > 0
 
     @property
     def turn(self) -> float:
@@ -357,6 +412,8 @@ class Family:
     @property
     def unit_tangents(self) -> tuple[float, ...]:
         """The direction of the path that each member stands on, in degrees."""
+        if not self.has_angle:
+            return (90.0,)  # no direction is meant; a mirror leaves this one as it is
         match self.looks_for:
             case Gabor():
                 offset = -90.0  # the wave runs along the angle, so the edge itself runs across
@@ -364,7 +421,8 @@ class Family:
                 offset = 0.0
             case _:
                 # An arc among the tiles decides: lines have no side, and only say which way the path runs there.
-                offset = max(self.tiles, key=lambda tile: tile.along.period).along.anchor_tangent
+                deciding = max(self.tiles, key=lambda tile: tile.along.period)
+                offset = deciding.along.anchor_tangent + deciding.turned
         return tuple(angle + offset for angle in self.unit_angles)
 
 
@@ -397,22 +455,15 @@ class Circuit:
             for source in family.source_names:
                 if source not in seen:
                     raise unknown_name("earlier family", source, seen, owner=f"family {family.name!r} of {owner}")
-                matched = seen[source].matched_period
-                if matched > family.turn:
-                    raise SpecError(
-                        f"family {family.name!r} of {owner} has period={family.turn:g}, but lays {source!r} along its "
-                        f"shape, whose members come back only after {matched:g} degrees. Give it period={matched:g}."
-                    )
-            if isinstance(family.looks_for, Union):
+            if isinstance(family.looks_for, Union) and not family.looks_for.over_angles:
                 _check_union(family, [seen[name] for name in family.source_names], owner)
             for tile in family.tiles:
-                periods = {name: seen[name].matched_period for name in tile.source_names}
-                if len(set(periods.values())) > 1:
-                    raise SpecError(
-                        f"a tile of family {family.name!r} of {owner} mixes sources that come back after different "
-                        f"turns ({periods}): give each kind a tile of its own and add them."
-                    )
+                _check_tile(family, tile, {name: seen[name] for name in tile.source_names}, owner)
+            if not family.has_angle:
+                step = float(_common_turn(seen[name].step for name in family.source_names))
+                family = dataclasses.replace(family, period=step)
             seen[family.name] = family
+        object.__setattr__(self, "families", tuple(seen.values()))
 
     def __getitem__(self, name: str) -> Family:
         for family in self.families:
@@ -423,9 +474,7 @@ class Circuit:
     @property
     def order(self) -> int:
         """The n of C_n: turns by 360 / n permute the members of every family."""
-        steps = [fractions.Fraction(f.turn).limit_denominator(1000) / f.angles for f in self.families]
-        common = math.lcm(*(step.denominator for step in steps))
-        turn = fractions.Fraction(math.lcm(*(int(step * common) for step in steps)), common)
+        turn = _common_turn(family.step for family in self.families)
         return int(360 / turn) if 360 % turn == 0 else 1
 
     def without(self, inhibition: type[Inhibition]) -> "Circuit":
@@ -455,14 +504,51 @@ class Circuit:
             if isinstance(family.looks_for, Gabor):
                 lines.append(f"    {_call(family.looks_for)}")
             if isinstance(family.looks_for, Union):
-                lines.append(f"    union of {', '.join(family.source_names)}")
+                over = " over all angles" if family.looks_for.over_angles else ""
+                lines.append(f"    union of {', '.join(family.source_names)}{over}")
             for tile in family.tiles:
+                turned = f", turned by {_plain(tile.turned)} degrees" if tile.turned else ""
+                weight = "" if _plain(tile.weight) == "1" else f"{_plain(tile.weight)} "
                 lines.append(
-                    f"    + {', '.join(tile.source_names)} along {_call(tile.along)}, "
+                    f"    + {weight}{', '.join(tile.source_names)} along {_call(tile.along)}{turned}, "
                     f"tolerance {_plain(tile.tolerance)} degrees, spread {_plain(tile.spread)} pixels"
                 )
                 lines.extend(f"      - {_call(term)}: {term.reason}" for term in tile.minus)
         return "\n".join(lines)
+
+
+def _common_turn(steps: Iterable[float]) -> fractions.Fraction:
+    """Returns the smallest turn, in degrees, that is a whole number of each of some steps."""
+    exact = [fractions.Fraction(step).limit_denominator(10**6) for step in steps]
+    common = math.lcm(*(step.denominator for step in exact))
+    return fractions.Fraction(math.lcm(*(int(step * common) for step in exact)), common)
+
+
+def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: str) -> None:
+    """Refuses a tile whose sources do not come back when it does, or have no direction to be laid in."""
+    for name, source in sources.items():
+        matched = source.matched_period
+        if not source.has_angle:
+            raise SpecError(
+                f"family {family.name!r} of {owner} lays {name!r} along its shape, whose units have no angle, so none "
+                "of them runs along it: wanted lines, curves or Gabors."
+            )
+        if tile.along.period and matched > family.turn:
+            raise SpecError(
+                f"family {family.name!r} of {owner} has period={family.turn:g}, but lays {name!r} along its "
+                f"shape, whose members come back only after {matched:g} degrees. Give it period={matched:g}."
+            )
+        if matched <= 180 and any(isinstance(term, Reversed) for term in tile.minus):
+            raise SpecError(
+                f"family {family.name!r} of {owner} subtracts {name!r}, Reversed: half a turn brings them back, so "
+                "they would inhibit where they excite. Only what has sides, such as a curve, can be reversed."
+            )
+    periods = {name: source.matched_period for name, source in sources.items()}
+    if len(set(periods.values())) > 1:
+        raise SpecError(
+            f"a tile of family {family.name!r} of {owner} mixes sources that come back after different "
+            f"turns ({periods}): give each kind a tile of its own and add them."
+        )
 
 
 def _check_union(family: Family, sources: list[Family], owner: str) -> None:

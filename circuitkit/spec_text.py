@@ -10,7 +10,7 @@ from typing import Any
 
 from circuitkit import spec
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.spec import Circuit, Crossing, Family, Flank, Gabor, OppositeArc, Tile, Tiles, Union
+from circuitkit.spec import Circuit, Crossing, Family, Flank, Gabor, OppositeArc, Reversed, Tile, Tiles, Union
 
 FORMAT = "circuitkit spec 1"
 
@@ -22,10 +22,11 @@ _NODES: dict[str, tuple[type, ...]] = {
     "looks_for": (Gabor, Union, Tile, Tiles),
     "terms": (Tile,),
     "along": tuple(cls for cls in _CLASSES.values() if hasattr(cls, "frame")),  # the shapes
-    "minus": (Crossing, OppositeArc, Flank),
+    "minus": (Crossing, OppositeArc, Flank, Reversed),
 }
 _LISTS = ("families", "terms", "minus")
 _TEXTS = ("name", "reason")
+_SWITCHES = ("over_angles",)
 
 
 def to_json(circuit: Circuit) -> str:
@@ -102,6 +103,8 @@ def _check(field: str, value: Any, place: str) -> None:
         fits = isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(item, str) for item in value))
     elif field in _TEXTS:
         fits = isinstance(value, str)
+    elif field in _SWITCHES:
+        fits = isinstance(value, bool)
     else:
         fits = value is None or isinstance(value, str | int | float)  # which numbers, the spec itself says
     if fits:
@@ -110,6 +113,8 @@ def _check(field: str, value: Any, place: str) -> None:
         kind = "names of families"
     elif field in _TEXTS:
         kind = "text"
+    elif field in _SWITCHES:
+        kind = "true or false"
     else:
         kind = " or ".join(cls.__name__ for cls in wanted) or "a number"
     came = f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)

@@ -5,6 +5,7 @@ Ranges are chosen so that a small kernel can hold the template: a Gabor of at mo
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -17,9 +18,12 @@ from jaxtyping import Array, Float
 
 from circuitkit import build
 from circuitkit.network import CircuitNetwork
+from circuitkit.shapes import Shape
 from circuitkit.spec import (
     Arc,
+    Circle,
     Circuit,
+    Corner,
     Crossing,
     Family,
     Flank,
@@ -27,6 +31,8 @@ from circuitkit.spec import (
     Inhibition,
     Line,
     OppositeArc,
+    Reversed,
+    Spiral,
     Tile,
     Tiles,
     Union,
@@ -48,7 +54,8 @@ class Plan(NamedTuple):
         lines: Number of lines.
         minus: What inhibits the lines, the arcs and the top.
         also: A second tile of the arcs, which reads the Gabors past the lines: its shape.
-        top: What reads the arcs: curves, curves that read lines as well, or straight rows of arcs.
+        top: What comes after the arcs: curves, curves that read lines as well, or straight rows of arcs; corners, a
+            ring of arcs and a union over angles; or spirals, and curves mixed with a line at an angle to them.
     """
 
     around: int
@@ -58,7 +65,7 @@ class Plan(NamedTuple):
     lines: int
     minus: tuple[tuple[type[Inhibition], ...], ...]
     also: type[Line | Arc] | None = None
-    top: Literal["curves", "lines and curves", "rows"] | None = None
+    top: Literal["curves", "lines and curves", "rows", "corners and a ring", "spirals and a mixture"] | None = None
 
 
 PLANS = (
@@ -67,8 +74,12 @@ PLANS = (
     Plan(8, 5, (30.0, 180.0), united=False, lines=8, minus=((Flank,), (), (Crossing,)), top="lines and curves"),
     Plan(8, 7, (90.0, 180.0), united=True, lines=4, minus=((Crossing, Flank), (Crossing, OppositeArc), ()), also=Line),
     Plan(12, 7, (90.0,), united=False, lines=12, minus=((), (OppositeArc,), (Flank, OppositeArc)), top="rows"),
+    Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Crossing, Reversed)), top="corners and a ring"),
 )
-SMALL_PLANS = PLANS[:2]
+CHIRAL_PLANS = (Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Reversed,)), top="spirals and a mixture"),)
+"""Circuits that are not their own mirror image, so that turns and shifts alone permute their units."""
+
+SMALL_PLANS = (*PLANS[:2], *PLANS[-1:], *CHIRAL_PLANS)
 
 LATTICE = dihedral(4)
 """The motions that carry the pixel grid onto itself."""
@@ -118,15 +129,35 @@ def arcs(draw: st.DrawFn) -> Arc:
     return Arc(radius=radius, length=draw(numbers(1, min(8, 6 * radius))))
 
 
+def circles() -> st.SearchStrategy[Circle]:
+    """Draws circles whose rim is in a small kernel."""
+    return st.builds(Circle, radius=numbers(1, 3))
+
+
+def corners() -> st.SearchStrategy[Corner]:
+    """Draws corners, sharp and round, up to a straight line."""
+    return st.builds(Corner, opening=numbers(30, 180), length=numbers(2, 8), rounding=st.just(0.0) | numbers(0.25, 6))
+
+
+@st.composite
+def spirals(draw: st.DrawFn) -> Spiral:
+    """Draws arms of either hand; so large that a small kernel lies within half a radius of them."""
+    return Spiral(radius=draw(numbers(6, 20)), pitch=draw(numbers(-50, 50)), length=draw(numbers(1, 8)))
+
+
 @st.composite
 def tiles(
     draw: st.DrawFn,
     sources: tuple[str, ...],
-    shapes: st.SearchStrategy[Line | Arc],
+    shapes: st.SearchStrategy[Shape],
     minus: tuple[type[Inhibition], ...] = (),
+    *,
+    turned: st.SearchStrategy[float] | None = None,
 ) -> Tile:
-    """Draws a tile of the sources along one of the shapes, inhibited in the ways given."""
+    """Draws a tile of the sources along one of the shapes, inhibited in the ways given; or turned, of any weight."""
     tile = Tile(sources, draw(shapes), tolerance=draw(numbers(10, 60)), spread=draw(numbers(0.75, 2)))
+    if turned is not None:
+        tile = dataclasses.replace(tile, turned=draw(turned), weight=draw(numbers(0.25, 2)))
     for kind in minus:
         tile = tile - draw(inhibitions(kind))
     return tile
@@ -156,6 +187,15 @@ def _drawn(draw: st.DrawFn, plan: Plan) -> Circuit:
     if plan.top == "rows":
         rows = draw(tiles(("arcs",), lines(), plan.minus[2]))
         families.append(Family("rows", rows, angles=n, period=360, size=5))
+    elif plan.top == "corners and a ring":
+        families.append(Family("corners", draw(tiles(("lines",), corners())), angles=n, size=5))
+        families.append(Family("ring", draw(tiles(("arcs",), circles(), plan.minus[2])), angles=1, size=5))
+        families.append(Family("energy", Union(("lines", "arcs"), over_angles=True), angles=1))
+    elif plan.top == "spirals and a mixture":
+        families.append(Family("spirals", draw(tiles(("lines",), spirals())), angles=n, size=5))
+        term = draw(tiles(("arcs",), arcs(), plan.minus[2]))
+        term = term + draw(tiles(("lines",), lines(), turned=numbers(-180, 180)))
+        families.append(Family("mixture", term, angles=n, size=5))
     elif plan.top is not None:
         term = draw(tiles(("arcs",), arcs(), plan.minus[2]))
         if plan.top == "lines and curves":

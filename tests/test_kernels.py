@@ -1,5 +1,6 @@
 """Kernels: pure and differentiable in every number, scaled as promised, and without hard edges."""
 
+import dataclasses
 import functools
 
 import jax
@@ -11,7 +12,21 @@ from hypothesis import strategies as st
 
 from circuitkit.build import build
 from circuitkit.kernels import IMAGE, draw, draw_gabors, draw_tile, kernel_size, lay_out
-from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Line, OppositeArc, Tile, Union
+from circuitkit.spec import (
+    Arc,
+    Circle,
+    Circuit,
+    Corner,
+    Crossing,
+    Family,
+    Flank,
+    Gabor,
+    Line,
+    OppositeArc,
+    Spiral,
+    Tile,
+    Union,
+)
 from handbuilt import curves
 from tests.strategies import circuits, numbers
 
@@ -95,6 +110,10 @@ def test_the_channels_of_a_source_are_those_of_its_units():
         (Family("l", Tile("e", Line(length=10), tolerance=20, spread=1), angles=4), 17),  # 5 and 2.7 spreads
         (Family("l", Tile("e", Line(length=10), tolerance=20, spread=1) - Flank(1, 4), angles=4), 25),
         (Family("a", Tile("e", Arc(radius=9, length=56), tolerance=20, spread=1), angles=4), 43),  # nearly the diameter
+        (Family("c", Tile("e", Circle(radius=9), tolerance=20, spread=1), angles=1), 25),
+        (Family("v", Tile("e", Corner(opening=60, length=20), tolerance=20, spread=1), angles=4), 27),
+        (Family("s", Tile("e", Spiral(radius=20, pitch=0, length=20), tolerance=20, spread=1), angles=4), 27),
+        (Family("u", Union("e", over_angles=True), angles=1), 1),
     ],
 )
 def test_kernels_are_as_large_as_their_template(family, side):
@@ -128,7 +147,7 @@ def test_the_gradient_in_every_number_is_the_finite_difference(index):
 
 
 def test_a_spec_has_as_many_numbers_as_it_shows():
-    assert len(paths()) == 2 + 2 + 4 + (4 + 2) + (3 + 2)
+    assert len(paths()) == 2 + 2 + 5 + (5 + 2) + (4 + 2)
 
 
 def test_the_gradient_is_a_spec_though_its_numbers_may_be_below_0():
@@ -178,19 +197,20 @@ def test_a_union_is_the_mean_of_the_gabors_on_its_orientation():
 
 
 @given(circuits())
-def test_all_excitation_sums_to_1_and_each_inhibition_to_its_strength(circuit):
+def test_all_excitation_sums_to_the_weight_and_each_inhibition_to_its_strength(circuit):
     for family in circuit.families:
         for tile in family.tiles:
             sources, size = [circuit[name] for name in tile.source_names], kernel_size(family)
-            bare = Tile(tile.source_names, tile.along, tile.tolerance, tile.spread)
+            bare = dataclasses.replace(tile, minus=())
             excitation = draw_tile(family, bare, sources, size)
             assert float(jnp.min(excitation)) >= 0
-            np.testing.assert_allclose(jnp.sum(excitation[..., 0]), 1, atol=FLOAT32_ROUNDING)
+            np.testing.assert_allclose(jnp.sum(excitation[..., 0]), tile.weight, atol=FLOAT32_ROUNDING)
             total = excitation
             for term in tile.minus:
                 inhibition = excitation - draw_tile(family, bare - term, sources, size)
                 assert float(jnp.min(inhibition)) >= -FLOAT32_ROUNDING
-                np.testing.assert_allclose(jnp.sum(inhibition[..., 0]), term.strength, atol=FLOAT32_ROUNDING)
+                strength = tile.weight * term.strength
+                np.testing.assert_allclose(jnp.sum(inhibition[..., 0]), strength, atol=FLOAT32_ROUNDING)
                 total = total - inhibition
             np.testing.assert_allclose(draw_tile(family, tile, sources, size), total, atol=FLOAT32_ROUNDING)
 
@@ -199,6 +219,34 @@ def test_every_member_of_the_handbuilt_circuit_is_excited_alike(handbuilt_kernel
     for name, kernel in handbuilt_kernels.items():
         excitation = np.asarray(jnp.sum(jnp.maximum(kernel, 0), (0, 1, 2)))
         assert np.ptp(excitation) < GRID * excitation.mean(), name
+
+
+def test_a_union_over_angles_is_the_mean_of_all():
+    energy = Family("energy", Union((EDGES, BARS), over_angles=True), angles=1)
+    kernel = np.asarray(draw(Circuit("c", [EDGES, BARS, energy]))["energy"])
+    np.testing.assert_array_equal(kernel, np.full((1, 1, 12, 1), 1 / 12, np.float32))
+
+
+def test_a_whole_circle_of_an_arc_has_no_notch_where_its_ends_meet():
+    def ring(length: float) -> np.ndarray:
+        tile = Tile(EDGES, Arc(radius=6, length=length), tolerance=25)
+        kernel = draw_tile(Family("ring", tile, angles=4), tile, [EDGES], 35)[:, :, :, 0].sum(-1)
+        return np.asarray(kernel)[17]  # the row through the apex, at 17, and the point opposite, 12 pixels to the left
+
+    whole, gaping = ring(12 * np.pi), ring(10 * np.pi)
+    np.testing.assert_allclose(whole[5], whole[17], rtol=GRID)
+    assert gaping[5] < 0.5 * gaping[17]
+
+
+def test_a_turned_tile_is_that_of_another_member():
+    tile = Tile(LINES, Arc(radius=4, length=5), tolerance=30) - Crossing(0.5)
+    straight, turned = (
+        draw_tile(Family("a", each, angles=8, size=9), each, [LINES], 9)
+        for each in (tile, dataclasses.replace(tile, turned=90.0, weight=0.5))
+    )
+    # The first member of the turned one is the third of the other: turned by two steps of 45 degrees.
+    np.testing.assert_allclose(turned, 0.5 * jnp.roll(straight, -2, axis=3), atol=FLOAT32_ROUNDING)
+    assert float(jnp.abs(turned - 0.5 * straight).max()) > 0.1 * float(straight.max())
 
 
 @pytest.fixture(scope="module")

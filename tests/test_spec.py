@@ -8,7 +8,21 @@ import pytest
 from hypothesis import given
 
 from circuitkit.errors import SpecError, UnknownNameError
-from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Line, OppositeArc, Tile, Tiles, Union
+from circuitkit.spec import (
+    Arc,
+    Circle,
+    Circuit,
+    Crossing,
+    Family,
+    Flank,
+    Gabor,
+    Line,
+    OppositeArc,
+    Reversed,
+    Tile,
+    Tiles,
+    Union,
+)
 from tests.strategies import circuits, unchecked
 
 EDGE = Gabor(wavelength=6, sigma=2)
@@ -17,6 +31,8 @@ LINE, ARC = Line(length=4), Arc(radius=9, length=6)
 EDGES = Family("edges", EDGE, angles=8)
 LINES = Family("lines", Tile(EDGES, LINE, tolerance=20), angles=8)
 ARCS = Family("arcs", Tile(LINES, ARC, tolerance=20), angles=8)
+RING = Circle(radius=9)
+CIRCLES = Family("circles", Tile(ARCS, RING, tolerance=20), angles=1)
 
 
 def unite(family: Family, angles: int) -> Circuit:
@@ -159,6 +175,37 @@ REFUSED = {
         "a tile of family 'x' of circuit 'c' mixes sources that come back after different turns "
         "({'lines': 180.0, 'arcs': 360.0}): give each kind a tile of its own and add them.",
     ),
+    "a circle with angles": (
+        lambda: Family("c", Tile(ARCS, RING, tolerance=20), angles=8),
+        "family 'c' has angles=8, but every turn brings its template back: all members would be one. Give it angles=1.",
+    ),
+    "a union over angles with angles": (
+        lambda: Family("u", Union(ARCS, over_angles=True), angles=4),
+        "family 'u' has angles=4, but every turn brings its template back: all members would be one. Give it angles=1.",
+    ),
+    "an opposite circle": (
+        lambda: Tile(ARCS, RING, tolerance=20) - OppositeArc(1),
+        "Tile(arcs) subtracts an OppositeArc from a Circle: turned by 180 degrees, that is the circle itself. Curves "
+        "that bulge inwards are Reversed.",
+    ),
+    "reversed lines": (
+        lambda: Circuit("c", [EDGES, LINES, Family("a", Tile(LINES, ARC, tolerance=20) - Reversed(1), angles=8)]),
+        "family 'a' of circuit 'c' subtracts 'lines', Reversed: half a turn brings them back, so they would inhibit "
+        "where they excite. Only what has sides, such as a curve, can be reversed.",
+    ),
+    "a path of circles": (
+        lambda: Circuit("c", [EDGES, LINES, ARCS, CIRCLES, Family("x", Tile(CIRCLES, ARC, tolerance=20), angles=8)]),
+        "family 'x' of circuit 'c' lays 'circles' along its shape, whose units have no angle, so none of them runs "
+        "along it: wanted lines, curves or Gabors.",
+    ),
+    "a tile of no weight": (
+        lambda: Tile(EDGES, LINE, tolerance=20, weight=0),
+        "Tile(edges) has weight=0: wanted a finite number above 0.",
+    ),
+    "a tile turned by nothing known": (
+        lambda: Tile(EDGES, LINE, tolerance=20, turned=math.nan),
+        "Tile(edges) has turned=nan: wanted a finite number of degrees.",
+    ),
     "a union of lines": (
         lambda: Circuit("c", [EDGES, LINES, Family("u", Union(LINES), angles=8)]),
         "family 'u' of circuit 'c' unites 'lines', which is no family of Gabors. Add up tiles instead: "
@@ -244,6 +291,25 @@ def test_names_angles_and_tangents_of_units():
     assert ARCS.unit_tangents[:2] == (90, 135)
 
 
+def test_what_has_no_angle_comes_back_with_the_units_that_it_reads():
+    energy = Family("energy", Union((EDGES, LINES), over_angles=True), angles=1)
+    circuit = Circuit("c", [EDGES, LINES, ARCS, CIRCLES, energy])
+    assert not CIRCLES.has_angle
+    assert ARCS.has_angle
+    assert circuit["circles"].turn == 45  # eight arcs
+    assert circuit["energy"].turn == 45  # eight edges over 360 degrees, and lines every 22.5
+    assert circuit["circles"].unit_names == ("circles@0",)
+    assert circuit.order == 8
+    assert Circuit("c", circuit.families) == circuit
+    with_lines = Family("energy", Union(LINES, over_angles=True), angles=1)
+    assert Circuit("c", [EDGES, LINES, with_lines])["energy"].turn == 22.5
+
+
+def test_a_turned_arc_turns_the_way_that_the_family_points():
+    arc, line = Tile(EDGES, ARC, tolerance=20, turned=30), Tile(EDGES, LINE, tolerance=20, turned=70)
+    assert Family("f", arc + line, angles=4).unit_tangents == (120, 210, 300, 390)
+
+
 def test_an_arc_among_the_tiles_says_where_the_family_points_to_whichever_comes_first():
     line, arc = Tile(EDGES, LINE, tolerance=20), Tile(EDGES, ARC, tolerance=20)
     one, other = (Family("f", term, angles=4) for term in (line + arc, arc + line))
@@ -300,7 +366,7 @@ def test_without_leaves_out_one_kind_of_inhibition():
 
 @given(circuits())
 def test_without_all_of_them_nothing_is_left_to_leave_out(circuit):
-    bare = circuit.without(Crossing).without(OppositeArc).without(Flank)
+    bare = circuit.without(Crossing).without(OppositeArc).without(Flank).without(Reversed)
     assert all(tile.minus == () for family in bare.families for tile in family.tiles)
     assert bare.families == bare.without(Crossing).families
     assert [f.unit_names for f in bare.families] == [f.unit_names for f in circuit.families]
@@ -311,8 +377,10 @@ def test_a_circuit_prints_what_it_is():
     contours = Family("contours", Union((EDGES, bars)), angles=4)
     lines = Family("lines", Tile(contours, LINE, tolerance=20) - Crossing(0.7, reason="no corners"), angles=8)
     both = Family("both", Tile(lines, ARC, tolerance=15) + Tile((EDGES, bars), LINE, tolerance=20, spread=1), angles=12)
-    assert str(Circuit("demo", [EDGES, bars, contours, lines, both])) == (
-        "demo: 5 families, 36 units\n"
+    ring = Family("ring", Tile(both, RING, tolerance=20, turned=9, weight=0.5) - Reversed(1, reason="none"), angles=1)
+    energy = Family("energy", Union(lines, over_angles=True), angles=1)
+    assert str(Circuit("demo", [EDGES, bars, contours, lines, both, ring, energy])) == (
+        "demo: 7 families, 38 units\n"
         "  edges      8 units, every 45 of 360 degrees\n"
         "    Gabor(wavelength=6, sigma=2, phase=90)\n"
         "  bars       4 units, every 45 of 180 degrees\n"
@@ -324,7 +392,12 @@ def test_a_circuit_prints_what_it_is():
         "      - Crossing(strength=0.7): no corners\n"
         "  both       12 units, every 30 of 360 degrees\n"
         "    + lines along Arc(radius=9, length=6), tolerance 15 degrees, spread 1.3 pixels\n"
-        "    + edges, bars along Line(length=4), tolerance 20 degrees, spread 1 pixels"
+        "    + edges, bars along Line(length=4), tolerance 20 degrees, spread 1 pixels\n"
+        "  ring       1 units, every 30 of 30 degrees\n"
+        "    + 0.5 both along Circle(radius=9), turned by 9 degrees, tolerance 20 degrees, spread 1.3 pixels\n"
+        "      - Reversed(strength=1): none\n"
+        "  energy     1 units, every 22.5 of 22.5 degrees\n"
+        "    union of lines over all angles"
     )
 
 

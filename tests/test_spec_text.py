@@ -12,12 +12,15 @@ from circuitkit.errors import CircuitkitError, SpecError, UnknownNameError
 from circuitkit.kernels import lay_out
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, Tile
 from circuitkit.spec_text import FORMAT, from_json, to_json
-from handbuilt import curves
-from tests.strategies import circuits, unchecked
+from handbuilt import circles, curves, decoys
+from tests.strategies import CHIRAL_PLANS, PLANS, circuits, unchecked
+
+ALL_PLANS = (*PLANS, *CHIRAL_PLANS)
 
 GABOR = {"class": "Gabor", "wavelength": 6, "sigma": 2}
 LINE = {"class": "Line", "length": 4}
 EDGES = {"class": "Family", "name": "edges", "looks_for": GABOR, "angles": 8}
+UNION = {"class": "Union", "sources": ["edges"]}
 TILE = {"class": "Tile", "sources": ["edges"], "along": LINE, "tolerance": 20}
 
 
@@ -33,7 +36,7 @@ def with_gabor(**changed: object) -> str:
     return text([{**EDGES, "looks_for": {**GABOR, **changed}}])
 
 
-@given(circuits())
+@given(circuits(ALL_PLANS))
 def test_what_is_written_is_read_again(circuit):
     again = from_json(to_json(circuit))
     assert again == circuit
@@ -43,7 +46,7 @@ def test_what_is_written_is_read_again(circuit):
     assert lay_out(again) == lay_out(circuit)
 
 
-@given(circuits())
+@given(circuits(ALL_PLANS))
 def test_what_is_read_draws_the_same_kernels(circuit):
     layers, again = build(circuit).layers, build(from_json(to_json(circuit))).layers
     assert list(layers) == list(again)
@@ -51,7 +54,7 @@ def test_what_is_read_draws_the_same_kernels(circuit):
         np.testing.assert_array_equal(layers[name].kernel[...], again[name].kernel[...])
 
 
-@given(circuits())
+@given(circuits(ALL_PLANS))
 def test_a_number_changed_in_the_text_is_changed_in_the_spec(circuit):
     data = json.loads(to_json(circuit))
     data["families"][0]["looks_for"]["sigma"] += 0.5
@@ -61,8 +64,9 @@ def test_a_number_changed_in_the_text_is_changed_in_the_spec(circuit):
     assert changed.families[1:] == circuit.families[1:]
 
 
-def test_the_handbuilt_circuit_survives():
-    assert from_json(to_json(curves.SPEC)) == curves.SPEC
+@pytest.mark.parametrize("spec", [curves.SPEC, circles.SPEC, *decoys.DECOYS.values()], ids=lambda spec: spec.name)
+def test_the_handbuilt_circuits_survive(spec):
+    assert from_json(to_json(spec)) == spec
 
 
 def test_the_text_is_meant_to_be_read():
@@ -157,16 +161,25 @@ REFUSED = {
     ),
     "a template as a shape": (
         with_tile(along=GABOR),
-        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Line.",
+        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Circle or Corner or Line or "
+        "Spiral.",
     ),
     "a number as inhibitions": (
         with_tile(minus=0.7),
         "circuit.families[1].looks_for.minus of this spec holds 0.7: wanted a list of Crossing or OppositeArc or "
-        "Flank.",
+        "Flank or Reversed.",
     ),
     "a number as a source": (
         with_tile(sources=[3]),
         "circuit.families[1].looks_for.sources of this spec holds (3,): wanted names of families.",
+    ),
+    "a word as a switch": (
+        text([EDGES, {"class": "Family", "name": "u", "looks_for": UNION | {"over_angles": "yes"}, "angles": 1}]),
+        "circuit.families[1].looks_for.over_angles of this spec holds 'yes': wanted true or false.",
+    ),
+    "a number as a switch": (
+        text([EDGES, {"class": "Family", "name": "u", "looks_for": UNION | {"over_angles": 1}, "angles": 1}]),
+        "circuit.families[1].looks_for.over_angles of this spec holds 1: wanted true or false.",
     ),
     "a number as a name": (
         text([{**EDGES, "name": 3}]),

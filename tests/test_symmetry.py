@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from circuitkit.errors import SpecError
 from circuitkit.geometry import angle_between, cos_sin, pixel_grid
-from circuitkit.spec import Arc, Family, Gabor, Line, Tile, Union
+from circuitkit.spec import Arc, Circle, Family, Gabor, Line, Tile, Union
 from circuitkit.symmetry import Motion, cyclic, dihedral
 from tests.strategies import LATTICE, lattice_motions, motions, noise
 
@@ -21,6 +21,7 @@ FAMILIES = [
     Family("lines", Tile("contours", Line(length=4), tolerance=20), angles=12),
     Family("arcs", Tile("lines", Arc(radius=9, length=6), tolerance=20), angles=24),
     Family("rows", Tile("arcs", Line(length=4), tolerance=20), angles=8, period=360),
+    Family("ring", Tile("arcs", Circle(radius=9), tolerance=20), angles=1, period=15),
     Family("either", Tile("lines", Line(length=4), 20) + Tile("lines", Arc(radius=9, length=6), 20), angles=4),
 ]
 families = st.sampled_from(FAMILIES)

@@ -11,7 +11,8 @@ changes. That is all there is to equivariance here; nothing in this file knows t
 **Envelope.** The path blurred by a Gaussian of `spread` pixels. Across the path that is a Gaussian of the
 distance; along it, a box of the shape's length blurred likewise (two error functions). There is no hard
 edge anywhere, because a hard edge falls between different pixels at different angles, and that costs 4 to
-10 % of equivariance at 15 degrees.
+10 % of equivariance at 15 degrees. Where the endless path closes, both ends of the box are blurred across the gap:
+the box is repeated every lap, so that a whole circle has no notch where its ends meet.
 
 **Bell.** A von Mises function of the angle, periodic and smooth:
 
@@ -25,6 +26,7 @@ so that near 0 it is a Gaussian of `tolerance` degrees. The period is 180 where 
 * `Crossing`: envelope(p) * sin^2(b - tangent(p)): on the path, but across it.
 * `OppositeArc`: excitation(-p, b - 180): what the antipodal unit wants. For lines along an arc that is the
   mirrored arc; for curves along an arc it is curves that bulge the other way, on the mirrored arc.
+* `Reversed`: excitation(p, b - 180): the same path, by units that bulge to its other side.
 * `Flank`: the excitation moved off the path by `distance` pixels, to both sides.
 
 Source of the idea: Cammarata et al., "Curve Circuits", Distill (2021), where the handwritten net draws line
@@ -37,7 +39,7 @@ from jaxtyping import Array, Float
 
 from circuitkit.geometry import Degrees, Pixels
 from circuitkit.shapes import Frame
-from circuitkit.spec import Crossing, Flank, Inhibition, OppositeArc, Tile
+from circuitkit.spec import Crossing, Flank, Inhibition, OppositeArc, Reversed, Tile
 
 Pattern = Float[Array, "member source h w"]
 
@@ -60,8 +62,8 @@ def tile_pattern(
         period: 180 if only the orientation of the source counts, 360 if its side counts too.
 
     Returns:
-        Weights, positive where they excite. One member's excitation sums to 1, for the first member exactly
-        and for the others up to how the pixel grid falls on the shape: every member is divided by the same
+        Weights, positive where they excite. One member's excitation sums to the tile's weight, for the first member
+        exactly and for the others up to how the pixel grid falls on the shape: every member is divided by the same
         number, so that a weight depends on the relative pose and on nothing else.
     """
     excitation = _excitation(tile, x, y, direction, period=period)
@@ -69,7 +71,7 @@ def tile_pattern(
     for inhibition in tile.minus:
         forbidden = _forbidden(inhibition, tile, x, y, direction, period=period)
         weights = weights - inhibition.strength * forbidden / jnp.sum(forbidden[0])
-    return weights
+    return tile.weight * weights
 
 
 def _excitation(
@@ -82,7 +84,7 @@ def _excitation(
     offset: Pixels = 0.0,
 ) -> Pattern:
     frame = tile.along.frame(x, y)
-    near = envelope(frame, tile.along.length, tile.spread, offset=offset)
+    near = envelope(frame, tile.along.length, tile.spread, offset=offset, lap=tile.along.lap)
     return near[:, None] * bell(direction[:, :, None, None] - frame.tangent[:, None], tile.tolerance, period=period)
 
 
@@ -98,18 +100,20 @@ def _forbidden(
     match inhibition:
         case Crossing():
             frame = tile.along.frame(x, y)
-            near = envelope(frame, tile.along.length, tile.spread)
+            near = envelope(frame, tile.along.length, tile.spread, lap=tile.along.lap)
             across = jnp.sin(jnp.deg2rad(direction[:, :, None, None] - frame.tangent[:, None])) ** 2
             return near[:, None] * across
         case OppositeArc():
             return _excitation(tile, -x, -y, direction - 180, period=period)
+        case Reversed():
+            return _excitation(tile, x, y, direction - 180, period=period)
         case Flank(distance=distance):
             inner = _excitation(tile, x, y, direction, period=period, offset=-distance)
             return inner + _excitation(tile, x, y, direction, period=period, offset=distance)
 
 
 def envelope(
-    frame: Frame, length: Pixels, spread: Pixels, *, offset: Pixels = 0.0
+    frame: Frame, length: Pixels, spread: Pixels, *, offset: Pixels = 0.0, lap: Pixels | None = None
 ) -> Float[Array, "*points"]:
     """Returns the path blurred by a Gaussian of `spread` pixels; 1 in the middle of a long path.
 
@@ -118,10 +122,14 @@ def envelope(
         length: Of the path, in pixels.
         spread: Standard deviation of the blur, in pixels.
         offset: How far the path is moved outwards, in pixels.
+        lap: Arc length after which the endless path is back where it was, in pixels.
     """
     across = jnp.exp(-((frame.distance - offset) ** 2) / (2 * spread**2))
     scale = jnp.sqrt(2.0) * spread
-    lengthwise = (erf((frame.along + length / 2) / scale) - erf((frame.along - length / 2) / scale)) / 2
+    lengthwise = jnp.zeros_like(frame.along)
+    for start in (0.0,) if lap is None else (-lap, 0.0, lap):
+        along = frame.along - start
+        lengthwise = lengthwise + (erf((along + length / 2) / scale) - erf((along - length / 2) / scale)) / 2
     return across * lengthwise
 
 

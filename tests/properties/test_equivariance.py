@@ -22,10 +22,21 @@ from circuitkit.geometry import turned_back
 from circuitkit.motifs import tiling
 from circuitkit.motifs.tiling import tile_pattern
 from circuitkit.network import Activations, CircuitNetwork
-from circuitkit.spec import Circuit, Family, Gabor, Line, Tile
+from circuitkit.spec import Circuit, Family, Gabor, Line, Spiral, Tile
 from circuitkit.symmetry import Motion
 from handbuilt import curves
-from tests.strategies import FLOAT32_ROUNDING, LATTICE, PLANS, added_up, awake, circuits, images, lattice_motions, noise
+from tests.strategies import (
+    CHIRAL_PLANS,
+    FLOAT32_ROUNDING,
+    LATTICE,
+    PLANS,
+    added_up,
+    awake,
+    circuits,
+    images,
+    lattice_motions,
+    noise,
+)
 
 MOVING = [motion for motion in LATTICE if motion != Motion()]
 SAMPLING = 0.02
@@ -53,6 +64,22 @@ def errors(network: CircuitNetwork, image: jax.Array, motion: Motion) -> dict[st
 def test_a_lattice_motion_of_the_image_moves_the_maps_and_permutes_the_units(circuit, image, motion):
     for name, error in errors(build(circuit), image, motion).items():
         assert error <= FLOAT32_ROUNDING, name
+
+
+@given(circuit=circuits(CHIRAL_PLANS), image=images(), turn=st.sampled_from([90.0, 180.0, 270.0]))
+def test_a_quarter_turn_permutes_the_units_of_spirals_and_mixtures_too(circuit, image, turn):
+    for name, error in errors(build(circuit), image, Motion(turn)).items():
+        assert error <= FLOAT32_ROUNDING, name
+
+
+def test_a_mirror_does_not_permute_spirals():
+    edges = Family("edges", Gabor(wavelength=5, sigma=1.75), angles=8, size=7)
+    spirals = Family("spirals", Tile(edges, Spiral(radius=6, pitch=40, length=10), tolerance=20), angles=8)
+    network = build(Circuit("chiral", [edges, spirals]))
+    assert equivariance.lattice_errors(network, noise(0, 24), Motion(90))["spirals"] <= FLOAT32_ROUNDING
+    assert (
+        equivariance.lattice_errors(network, noise(0, 24), Motion(0, mirror=True))["spirals"] > 1e4 * FLOAT32_ROUNDING
+    )
 
 
 @given(circuit=circuits(), motion=lattice_motions())
@@ -254,7 +281,7 @@ def test_interpolated_kernels_are_noticed_at_15_degrees():
 
 
 def test_a_hard_edge_is_noticed_at_15_degrees(monkeypatch):
-    def hard(frame, length, spread, *, offset=0.0):
+    def hard(frame, length, spread, *, offset=0.0, lap=None):
         return ((jnp.abs(frame.distance - offset) < spread) & (jnp.abs(frame.along) < length / 2)).astype(jnp.float32)
 
     # Another length, so that no compiled drawing of the smooth circuit is taken.

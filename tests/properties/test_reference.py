@@ -12,7 +12,22 @@ from hypothesis import strategies as st
 from circuitkit import reference
 from circuitkit.build import build
 from circuitkit.kernels import kernel_size
-from circuitkit.spec import Arc, Circuit, Crossing, Family, Flank, Gabor, Line, OppositeArc, Tile, Union
+from circuitkit.spec import (
+    Arc,
+    Circle,
+    Circuit,
+    Corner,
+    Crossing,
+    Family,
+    Flank,
+    Gabor,
+    Line,
+    OppositeArc,
+    Reversed,
+    Spiral,
+    Tile,
+    Union,
+)
 from tests.strategies import SMALL_PLANS, added_up, circuits, images, noise, unchecked
 
 FLOAT32_ROUNDING = 2e-5
@@ -75,7 +90,21 @@ ARCS = Family(
 )  # fmt: skip
 CURVES = Family("curves", Tile(ARCS, Arc(radius=4, length=6), tolerance=50) - OppositeArc(0.4), angles=4, size=5)
 ROWS = Family("rows", Tile(ARCS, Line(length=3), tolerance=50) - OppositeArc(0.4), angles=4, period=360, size=5)
-ONE_OF_EACH = Circuit("each", [EDGES, BARS, CONTOURS, LINES, ARCS, CURVES, ROWS])
+CORNERS = Family("corners", Tile(LINES, Corner(opening=100, length=6, rounding=1.5), tolerance=30), angles=4, size=5)
+SPIRALS = Family("spirals", Tile(LINES, Spiral(radius=5, pitch=50, length=7), tolerance=25), angles=4, size=5)
+RING = Family(
+    "ring", Tile(ARCS, Circle(radius=2), tolerance=50, spread=0.8) - Crossing(0.2) - Reversed(0.4), angles=1, size=5
+)
+MIXTURE = Family(
+    "mixture",
+    Tile(ARCS, Arc(radius=3, length=7), tolerance=40)
+    + Tile(LINES, Line(length=2.5), tolerance=30, spread=1, turned=65, weight=1.5),
+    angles=4,
+    size=5,
+)  # fmt: skip
+ENERGY = Family("energy", Union((LINES, ARCS), over_angles=True), angles=1)
+NEW = [CORNERS, SPIRALS, RING, MIXTURE, ENERGY]
+ONE_OF_EACH = Circuit("each", [EDGES, BARS, CONTOURS, LINES, ARCS, CURVES, *NEW, ROWS])
 IMAGE = noise(3, 11)
 
 
@@ -109,13 +138,14 @@ def test_every_number_that_is_changed_on_one_side_is_noticed(meant, index):
 
 
 def test_all_layers_below_a_change_still_agree(meant):
-    changed = jax.tree.unflatten(TREE, [*LEAVES[:-1], 2 * LEAVES[-1]])  # the strength of the last inhibition
+    last = PATHS.index(".families[11].looks_for.minus[0].strength")  # of the rows' inhibition
+    changed = jax.tree.unflatten(TREE, [2 * leaf if at == last else leaf for at, leaf in enumerate(LEAVES)])
     found = share(built(changed), meant)
     assert found.pop("rows") > NOTICED
     assert max(found.values()) < FLOAT32_ROUNDING
 
 
-@pytest.mark.parametrize("kind", [Crossing, OppositeArc, Flank])
+@pytest.mark.parametrize("kind", [Crossing, OppositeArc, Flank, Reversed])
 def test_an_inhibition_left_out_is_noticed(meant, kind):
     assert max(share(built(ONE_OF_EACH.without(kind)), meant).values()) > 10 * NOTICED
 
@@ -150,8 +180,16 @@ def test_a_kernel_cut_short_is_noticed(meant):
 
 
 def test_the_reference_does_not_guess_a_shape():
-    class Spiral:
+    class Clothoid:
         period = 360.0
 
-    with unchecked(), pytest.raises(TypeError, match="does not know the shape Spiral"):
-        reference._follow(Spiral(), 1j)
+    with unchecked(), pytest.raises(TypeError, match="does not know the shape Clothoid"):
+        reference._follow(Clothoid(), 1j)
+
+
+def test_a_tile_turned_on_one_side_only_is_noticed(meant):
+    turned = dataclasses.replace(MIXTURE.tiles[1], turned=60.0)
+    mixture = dataclasses.replace(MIXTURE, looks_for=MIXTURE.tiles[0] + turned)
+    families = [mixture if family is MIXTURE else family for family in [EDGES, BARS, CONTOURS, LINES, ARCS, MIXTURE]]
+    wanted = {family.name: meant[family.name] for family in families}
+    assert share(built(Circuit("each", families)), wanted)["mixture"] > NOTICED
