@@ -6,21 +6,26 @@ would drown the circuit's own; so the input is a sum of plane waves, which is kn
 only the unit in the centre is compared.
 
 Every error is ||f(g x) - g f(x)|| / ||f(x)|| over all units and images of a layer, after the nonlinearity.
+
+The third measure, `weight_errors`, needs no network and no images: it asks the weights themselves, of any origin,
+whether they depend on relative pose alone.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from circuitkit.compiling import jit
-from circuitkit.errors import ImageError
-from circuitkit.geometry import pixel_grid
+from circuitkit.errors import ImageError, KernelError, SpecError
+from circuitkit.geometry import angle_between, pixel_grid
 from circuitkit.network import Activations, CircuitNetwork
 from circuitkit.symmetry import Motion
+
+_QUARTER = Motion(90.0)
 
 
 def measure(network: CircuitNetwork, *, count: int = 40, seed: int = 0) -> xr.DataArray:
@@ -114,6 +119,74 @@ def turn_errors(
         name: relative_error(after[name], before[name][:, np.argsort(motion.of_units(circuit[name]))])
         for name in network.needed(None)
     }
+
+
+def weight_errors(
+    kernel: Float[Array | np.ndarray, "h w source unit"],
+    sources: Sequence[float] | None,
+    units: Sequence[float],
+    *,
+    source_period: float = 360.0,
+    unit_period: float = 360.0,
+    motion: Motion = _QUARTER,
+) -> xr.DataArray:
+    """Returns how far every tile of a kernel lies from the one that it is carried to by a motion of the lattice.
+
+    A weight that depends on the relative pose alone obeys W[T p, T source -> T unit] = W[p, source -> unit] for
+    every motion T: the units are looked up where they went, the pixels moved back. Where the kernel's grid is coarser
+    than the pixel's, the lattice is the kernel's.
+
+    Args:
+        kernel: HWIO, from one family to one family.
+        sources: Angle of each source, in degrees; None for sources without an angle, such as an image's channels.
+        units: Angle of each unit, in degrees.
+        source_period: The turn that brings a source back: 360 for curves and signed edges, 180 for lines.
+        unit_period: Likewise of the units.
+        motion: A turn by a multiple of 90 degrees, mirrored or not. A mirror image of a unit at angle a is one at -a,
+            as for edges, lines and curves.
+
+    Returns:
+        (source, unit): the largest absolute difference within a tile, in the kernel's own units. Coordinates are the
+        angles. Float32 leaves some 1e-7 of the largest weight of a kernel that obeys the law.
+
+    Raises:
+        KernelError: If the kernel has other numbers of sources or units, is not square, or holds NaN or infinity.
+        SpecError: If the motion is none of the lattice, or carries a unit to an angle at which none stands.
+    """
+    shape, angles = np.shape(kernel), {"sources": sources, "units": units}
+    counts = {
+        name: shape[axis] if given is None else len(given) for axis, (name, given) in enumerate(angles.items(), 2)
+    }
+    if shape != (shape[0], shape[0], counts["sources"], counts["units"]):
+        raise KernelError(
+            f"a kernel of shape {shape} came with angles of {counts['sources']} sources and {counts['units']} units: "
+            "wanted (side, side, source, unit), height, width, in, out. Give blocks of several families one by one."
+        )
+    if not np.isfinite(kernel).all():
+        raise KernelError(f"a kernel of shape {shape} holds NaN or infinity: wanted finite weights.")
+    carried_sources = np.arange(shape[2]) if sources is None else _carried("source", sources, source_period, motion)
+    carried_units = _carried("unit", units, unit_period, motion)
+    # As images of one tile each: of_images moves the second and third axis.
+    tiles = jnp.moveaxis(jnp.asarray(kernel, jnp.float32), 2, 0)
+    moved = motion.of_images(tiles)
+    found = np.abs(np.asarray(tiles)[carried_sources][..., carried_units] - np.asarray(moved)).max((1, 2))
+    coords = {"unit": np.asarray(units, float)} | ({} if sources is None else {"source": np.asarray(sources, float)})
+    return xr.DataArray(found, dims=("source", "unit"), coords=coords, name="weight_error")
+
+
+def _carried(kind: str, angles: Sequence[float], period: float, motion: Motion) -> Int[np.ndarray, " member"]:
+    """Returns, for each member of a family, the index of the member that it is carried to."""
+    found = []
+    for angle in angles:
+        wanted = motion.of_angle(angle)
+        apart = [abs(angle_between(wanted, other, period)) for other in angles]
+        if min(apart) > 1e-6:
+            raise SpecError(
+                f"there is no {kind} at {wanted % period:g} degrees, where the one at {angle:g} is carried: wanted a "
+                "family that the motion permutes. Its period may be another."
+            )
+        found.append(int(np.argmin(apart)))
+    return np.array(found)
 
 
 def plane_waves(

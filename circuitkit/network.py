@@ -5,7 +5,7 @@ responses scale with the image's contrast, and grey, the value 0, excites nothin
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -131,19 +131,74 @@ class CircuitNetwork(nnx.Module):
         Raises:
             ImageError: If the images have the wrong rank, channel count or size, or hold NaN or infinity.
         """
-        activations = {IMAGE: to_grey(images)}
-        for name in self.needed(upto):
+        grey = to_grey(images)
+        shown = f"images of {grey.shape[1]}x{grey.shape[2]} pixels"
+        activations = self._run({IMAGE: grey}, self.needed(upto), padding, shown=shown)
+        return Activations({name: maps for name, maps in activations.items() if name != IMAGE}, self.circuit)
+
+    def run_from(
+        self, given: Mapping[str, Float[Array, "image _ _ _"]], layer: str, *, padding: Padding = "SAME"
+    ) -> Maps:
+        """Runs maps of some layers on to a later one.
+
+        Args:
+            given: The maps, by layer; centred on each other where their sizes differ.
+            layer: The later layer.
+            padding: As when the net is called.
+
+        Raises:
+            KernelError: If the layer reads something besides what is given, or maps have the wrong number of units.
+            ImageError: If the maps are too small.
+        """
+        if besides := self.also_reads(tuple(given), layer):
+            raise KernelError(
+                f"circuit {self.circuit.name!r} cannot run on from {', '.join(given)} to {layer}, which reads "
+                f"{', '.join(besides)} besides. Give that, too."
+            )
+        for name, maps in given.items():
+            if maps.shape[-1] != self.circuit[name].angles:
+                raise KernelError(
+                    f"circuit {self.circuit.name!r} got maps of {maps.shape[-1]} units for layer {name!r}: wanted "
+                    f"{self.circuit[name].angles}."
+                )
+        shown = " and ".join(f"maps of {maps.shape[1]}x{maps.shape[2]} units" for maps in given.values())
+        return self._run(dict(given), self._between(tuple(given), layer)[0], padding, shown=shown)[layer]
+
+    def also_reads(self, given: Sequence[str], layer: str) -> tuple[str, ...]:
+        """Returns the layers, or `image`, that a layer reads and that do not follow from some others."""
+        self.needed(layer)  # refuses a layer that does not exist
+        return self._between(given, layer)[1]
+
+    def _between(self, given: Sequence[str], layer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Returns the layers that lead from some to another one, in order, and what these read besides."""
+        live, order = set(given), self.needed(layer)
+        for name in order:
+            if not live.isdisjoint(self.layers[name].layout.sources):
+                live.add(name)
+        if layer not in live:
+            return (), (IMAGE,)
+        wanted, steps = {layer} - set(given), []
+        for name in reversed(order):
+            if name in wanted and name in live:
+                steps.append(name)
+                wanted.update(source for source in self.layers[name].layout.sources if source not in given)
+        return tuple(reversed(steps)), tuple(name for name in (IMAGE, *order) if name in wanted and name not in live)
+
+    def _run(
+        self, activations: dict[str, Any], names: Sequence[str], padding: Padding, *, shown: str
+    ) -> dict[str, Any]:
+        """Returns the activations with those of some more layers."""
+        for name in names:
             conv = self.layers[name]
             inputs = _aligned([activations[source] for source in conv.layout.sources])
             if min(inputs.shape[1:3]) < (conv.layout.shape[0] if padding == "VALID" else 1):
-                side = self.receptive_field(name).size[0]
+                side = self.receptive_field(name).size[0] if IMAGE in activations else conv.layout.shape[0]
                 raise ImageError(
-                    f"images of {images.shape[1]}x{images.shape[2]} pixels are too small for layer {name!r}, whose "
-                    f"units see {side}x{side}. Give larger images, or padding='SAME'."
+                    f"{shown} are too small for layer {name!r}, whose units see {side}x{side}. Give larger "
+                    f"{shown.partition(' ')[0]}, or padding='SAME'."
                 )
             activations[name] = conv(inputs, padding=padding)
-        del activations[IMAGE]
-        return Activations(activations, self.circuit)
+        return activations
 
     def needed(self, upto: str | None) -> tuple[str, ...]:
         """Returns the layers that must run, in order, for one layer to be known."""

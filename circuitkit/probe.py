@@ -14,7 +14,8 @@ Source for directions: Olah et al., "Zoom In: An Introduction to Circuits", Dist
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +24,33 @@ from jaxtyping import Array, Float
 
 from circuitkit import checks
 from circuitkit.cropping import Cropped, Interval, crop
-from circuitkit.errors import ImageError, SpecError, UnknownNameError, unknown_name
+from circuitkit.errors import ImageError, NetError, SpecError, UnknownNameError, unknown_name
 from circuitkit.network import CircuitNetwork, to_grey
 from circuitkit.receptive_field import ReceptiveField
 
 Images = Float[Array, "image h w channel"]
 Maps = Float[Array, "image row column unit"]
+Given = Mapping[str, Float[Array, "image _ _ _"]]
+"""Maps of some layers, by name."""
+
 UnitKey = int | str | Sequence[int | str]
+Role = Literal["kernel", "bias", "gain", "mean", "variance", "constant"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """An array that a net computes with.
+
+    Attributes:
+        name: What the net calls it.
+        role: What it does: a `kernel` weighs inputs against each other; `bias`, `gain`, `mean` and `variance` stand one
+            to a channel (the last three and a bias make a batch norm); a `constant` is anything else.
+        value: Kernels HWIO, or (input, output) where there is no space.
+    """
+
+    name: str
+    role: Role
+    value: Float[Array, "..."]
 
 
 class Net(ABC):
@@ -50,6 +71,11 @@ class Net(ABC):
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that can be probed, in order."""
 
+    @property
+    def distinct_layers(self) -> tuple[str, ...]:
+        """Layers whose units are not just seen again further on; all, where a net cannot tell."""
+        return self.layers
+
     @abstractmethod
     def unit_names(self, layer: str) -> tuple[str, ...]:
         """Names of a layer's units."""
@@ -66,6 +92,79 @@ class Net(ABC):
         """Returns what feeds a layer and the HWIO kernel that reads it, or None where there is no single one."""
         del layer
         return None
+
+    def with_weights(self, change: Callable[[Weight], Float[Array, "..."]], *, name: str) -> "Net":
+        """Returns the net with other weights; this one stays as it is.
+
+        Nets that differ in their weights alone share what is compiled.
+
+        Args:
+            change: Gets each weight, and returns what takes its place: the same shape, float32.
+            name: Of the new net.
+
+        Raises:
+            NetError: If the net's weights cannot be reached.
+            KernelError: If a weight comes back with another shape, or not finite.
+        """
+        del change, name
+        raise NetError(
+            f"net {self.name!r} is a {type(self).__name__} whose weights cannot be reached: wanted a net from an ONNX "
+            "file, a circuit, or a FunctionNet that was made with weights=."
+        )
+
+    def also_reads(self, given: Sequence[str], layer: str | None) -> tuple[str, ...]:
+        """Returns what a layer reads that passes through none of some others: nothing if it follows from them alone.
+
+        Args:
+            given: Names of layers.
+            layer: Name of the layer, or None for the net's output.
+
+        Raises:
+            NetError: If the net does not know how its layers hang together, or has no output.
+        """
+        del given, layer
+        raise NetError(
+            f"net {self.name!r} is a {type(self).__name__}, which cannot be run from an inner layer on: wanted a net "
+            "from an ONNX file, or a circuit."
+        )
+
+    def run_from(self, given: Given, layer: str) -> Maps:
+        """Runs maps of inner layers on to a later one. Pure: it may be traced.
+
+        Args:
+            given: The maps, by layer: as `maps` returns them, or changed.
+            layer: The later layer.
+
+        Raises:
+            NetError: If the layer reads something besides what is given.
+        """
+        del given, layer
+        self.also_reads((), None)  # says why
+        raise NotImplementedError
+
+    def output_from(self, given: Given) -> Float[Array, "image ..."]:
+        """Runs maps of inner layers on to the net's output, as a rule its logits. See `run_from`."""
+        del given
+        raise NetError(f"net {self.name!r} has no output: its last layer's maps are all that it says.")
+
+    def between(self, source: str, layer: str) -> Callable[[Maps], Maps]:
+        """Returns the net from one layer on: the maps of a later layer as a function of the maps of an earlier one.
+
+        Raises:
+            NetError: If something else leads to the later layer, around the earlier one: a skip connection, say.
+                `run_from` takes that, too.
+            UnknownNameError: If there is no such layer.
+        """
+        for name in (source, layer):
+            if name not in self.layers:
+                raise unknown_name("layer", name, self.layers, owner=f"net {self.name!r}")
+        if besides := self.also_reads((source,), layer):
+            raise NetError(
+                f"layer {layer!r} of net {self.name!r} is no function of layer {source!r}: it also reads "
+                f"{', '.join(map(repr, besides))}. Start from a layer through which all of it passes, or give both to "
+                "run_from."
+            )
+        return lambda maps: self.run_from({source: maps}, layer)
 
     def __getitem__(self, key: str | tuple[str, UnitKey]) -> "Probe":
         layer, units = key if isinstance(key, tuple) else (key, None)
@@ -122,7 +221,10 @@ class Probe:
 
     def maps(self, images: Images) -> Maps:
         """Returns the response of every unit at every position. Pure: it may be traced."""
-        maps = self.net.maps(images, self.layer)
+        return self.of(self.net.maps(images, self.layer))
+
+    def of(self, maps: Float[Array, "image row column channel"]) -> Maps:
+        """Returns the units' own maps, of all of their layer's."""
         if self.channels is not None:
             # Slices, from which `crop` sees that no other channels are wanted.
             return jnp.concatenate([maps[..., channel : channel + 1] for channel in self.channels], axis=-1)
@@ -252,9 +354,10 @@ def _index(unit: int | str, names: tuple[str, ...], *, owner: str) -> int:
 class HandbuiltNet(Net):
     """A circuit as a net to be probed. Only units that see nothing but image are given: no padding is used."""
 
-    def __init__(self, network: CircuitNetwork) -> None:
+    def __init__(self, network: CircuitNetwork, *, name: str | None = None) -> None:
+        """Takes the circuit's name unless another one is given."""
         self.network = network
-        self.name = network.circuit.name
+        self.name = network.circuit.name if name is None else name
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -279,3 +382,21 @@ class HandbuiltNet(Net):
         """Returns the source of a family and its kernel, or None where a family reads several."""
         conv = self.network.layers[layer]
         return (conv.layout.sources[0], conv.kernel[...]) if len(conv.layout.sources) == 1 else None
+
+    def also_reads(self, given: Sequence[str], layer: str | None) -> tuple[str, ...]:
+        """Returns the families, or the image, that a family reads besides. See `Net.also_reads`."""
+        if layer is None:
+            raise NetError(f"net {self.name!r} has no output: its last layer's maps are all that it says.")
+        return self.network.also_reads(given, layer)
+
+    def run_from(self, given: Given, layer: str) -> Maps:
+        """Runs maps of some families on to a later one, without padding. See `Net.run_from`."""
+        return self.network.run_from(given, layer, padding="VALID")
+
+    def with_weights(self, change: Callable[[Weight], Float[Array, "..."]], *, name: str) -> "HandbuiltNet":
+        """Returns the same circuit with other kernels, each called by its family; there are no other weights."""
+        kernels = {
+            family: change(Weight(family, "kernel", conv.kernel[...])) for family, conv in self.network.layers.items()
+        }
+        layouts = {family: conv.layout for family, conv in self.network.layers.items()}
+        return HandbuiltNet(CircuitNetwork(self.network.circuit, kernels, layouts), name=name)

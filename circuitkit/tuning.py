@@ -5,6 +5,9 @@ straight line) and perhaps `polarity`, and return one number a unit. Responses b
 
 **The radial curve** of a unit is its response averaged over curvature (the finite radii), as Distill's radial
 tuning plots are: Cammarata et al., "Curve Detectors" (2020). Most numbers are read off it.
+
+**The period** of a unit is the turn that brings its stimulus back: 360 degrees for a curve, which is what all functions
+take unless told otherwise, 180 for a line. The antipode of an angle is half a period away: for a line, the one across.
 """
 
 import math
@@ -35,29 +38,29 @@ def peak_angle(curve: xr.DataArray) -> xr.DataArray:
     return curve.idxmax("angle")
 
 
-def mean_angle(curve: xr.DataArray) -> xr.DataArray:
-    """Returns the circular mean of the angle, weighted by response, in degrees from 0 to 360."""
-    turn = np.exp(1j * np.deg2rad(curve.angle))
-    return xr.apply_ufunc(lambda z: np.rad2deg(np.angle(z)) % 360, (curve * turn).sum("angle"))
+def mean_angle(curve: xr.DataArray, *, period: float = 360.0) -> xr.DataArray:
+    """Returns the circular mean of the angle, weighted by response, in degrees from 0 to the period."""
+    turn = np.exp(1j * np.deg2rad(curve.angle * 360 / period))
+    return xr.apply_ufunc(lambda z: np.rad2deg(np.angle(z)) % 360 * period / 360, (curve * turn).sum("angle"))
 
 
-def selectivity(curve: xr.DataArray) -> xr.DataArray:
+def selectivity(curve: xr.DataArray, *, period: float = 360.0) -> xr.DataArray:
     """Returns the length of the mean direction: 0 for a unit that responds alike to all angles, 1 for one angle."""
-    turn = np.exp(1j * np.deg2rad(curve.angle))
+    turn = np.exp(1j * np.deg2rad(curve.angle * 360 / period))
     total = curve.sum("angle")
     return (abs((curve * turn).sum("angle")) / total.where(total > 0)).fillna(0.0)
 
 
-def fwhm(curve: xr.DataArray) -> xr.DataArray:
-    """Returns the width of the main lobe at half its height, in degrees; 360 if it never falls that low."""
-    return xr.apply_ufunc(_fwhm, curve, input_core_dims=[["angle"]], vectorize=True)
+def fwhm(curve: xr.DataArray, *, period: float = 360.0) -> xr.DataArray:
+    """Returns the width of the main lobe at half its height, in degrees; the period if it never falls that low."""
+    return xr.apply_ufunc(_fwhm, curve, input_core_dims=[["angle"]], vectorize=True, kwargs={"period": float(period)})
 
 
-def _fwhm(curve: Float[np.ndarray, " angle"]) -> float:
-    peak, count, step = int(curve.argmax()), len(curve), 360.0 / len(curve)
+def _fwhm(curve: Float[np.ndarray, " angle"], period: float) -> float:
+    peak, count, step = int(curve.argmax()), len(curve), period / len(curve)
     half = curve[peak] / 2
     if half <= 0 or curve.min() >= half:
-        return 360.0 if half > 0 else math.nan
+        return period if half > 0 else math.nan
     width = 0.0
     for side in (1, -1):
         lobe = curve[(peak + side * np.arange(count)) % count]
@@ -66,16 +69,16 @@ def _fwhm(curve: Float[np.ndarray, " angle"]) -> float:
     return float(width)
 
 
-def echo(curve: xr.DataArray, window: float = ECHO_WINDOW) -> xr.DataArray:
+def echo(curve: xr.DataArray, window: float = ECHO_WINDOW, *, period: float = 360.0) -> xr.DataArray:
     """Returns the largest response within `window` degrees of the antipode of the peak, over the peak."""
-    away = (curve.angle - peak_angle(curve)) % 360
-    near = abs(away - 180) <= window
+    away = (curve.angle - peak_angle(curve)) % period
+    near = abs(away - period / 2) <= window
     return _ratio(curve.where(near).max("angle"), curve.max("angle"))
 
 
-def echo_at_antipode(curve: xr.DataArray) -> xr.DataArray:
-    """Returns the response half a turn from the peak, over the peak."""
-    antipode = (peak_angle(curve) + 180) % 360
+def echo_at_antipode(curve: xr.DataArray, *, period: float = 360.0) -> xr.DataArray:
+    """Returns the response half a period from the peak, over the peak."""
+    antipode = (peak_angle(curve) + period / 2) % period
     return _ratio(curve.sel(angle=antipode, method="nearest").drop_vars("angle"), curve.max("angle"))
 
 

@@ -78,6 +78,22 @@ def test_an_echo_off_the_antipode_is_seen_by_the_window_only() -> None:
     assert float(tuning.echo_at_antipode(curve)) < 0.1
 
 
+def test_a_line_is_measured_over_half_a_turn() -> None:
+    """The same lobes, squeezed into half the angles: widths halve, and an echo stands across, not opposite."""
+    curve = tuning.radial(responses(echo=0.4))
+    line = curve.assign_coords(angle=curve.angle / 2)
+    np.testing.assert_allclose(tuning.fwhm(line, period=180), tuning.fwhm(curve) / 2)
+    np.testing.assert_allclose(tuning.echo(line, period=180), 0.4, atol=1e-3)
+    np.testing.assert_allclose(tuning.echo_at_antipode(line, period=180), 0.4, atol=1e-3)
+    np.testing.assert_allclose(tuning.selectivity(line, period=180), tuning.selectivity(curve))
+    away = (tuning.mean_angle(line, period=180).values - [0, 45, 90, 135] + 90) % 180 - 90
+    np.testing.assert_allclose(away, 0, atol=1e-6)
+    # Over the wrong period, widths are those of a curve, and the mean lies between both ends of the angles.
+    np.testing.assert_allclose(tuning.fwhm(line), tuning.fwhm(curve))
+    assert 45 < float(tuning.mean_angle(line).sel(unit="u@0")) < 135
+    assert float(tuning.fwhm(line.isel(unit=0, drop=True) * 0 + 1, period=180)) == 180
+
+
 def test_line_and_polarity_ratios_are_what_was_put_there() -> None:
     found = responses(line=0.3, dark=0.8)
     np.testing.assert_allclose(tuning.line_ratio(found), 0.3, rtol=1e-3)

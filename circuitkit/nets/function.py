@@ -12,6 +12,10 @@ A Flax model in eval mode is such a function, with a name for each of its maps t
     model.eval()                                          # BatchNorm and Dropout then change nothing (flax.nnx)
     net = ck.nets.FunctionNet(lambda images: {"conv": model.features(images)}, name="model", image_size=(224, 224))
 
+With its weights in an argument of their own, the net can be given others (shuffled, say: see `circuitkit.controls`):
+
+    net = ck.nets.FunctionNet(lambda weights, images: ..., weights={"early": w1, "late": w2}, name="mine")
+
 Names, channels, receptive fields and crops all follow from the function, which is traced for them and not run.
 """
 
@@ -20,14 +24,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from circuitkit import checks
 from circuitkit.cropping import Interval, crop
-from circuitkit.errors import NetError, unknown_name
+from circuitkit.errors import KernelError, NetError, unknown_name
 from circuitkit.nets.preprocessing import Preprocessing
 from circuitkit.network import to_grey
-from circuitkit.probe import Images, Maps, Net
+from circuitkit.probe import Images, Maps, Net, Role, Weight
 from circuitkit.receptive_field import Pair, ReceptiveField
 
 DEFAULT_SIZE = (224, 224)
@@ -50,9 +55,10 @@ class FunctionNet(Net):
 
     def __init__(
         self,
-        function: Callable[[Float[Array, "image h w channel"]], Mapping[str, Maps]],
+        function: Callable[..., Mapping[str, Maps]],
         *,
         name: str,
+        weights: Any = None,
         image_size: Pair | None = None,
         channels: int = 3,
         preprocessing: Preprocessing | None = None,
@@ -63,6 +69,10 @@ class FunctionNet(Net):
             function: From images (image, row, column, channel) to the maps (image, row, column, unit) of its layers,
                 by name. Pure, for any number of images, and for any size of images or for `image_size` alone.
             name: What reports call the net.
+            weights: A pytree of arrays; the function is then called with it and the images. Left out, the function
+                closes over its weights, and they cannot be exchanged. `with_weights` takes arrays of two or more axes
+                as kernels, whose last axis is the output (HWIO, as Flax has them), and the others by the last word of
+                their names: `var` and `scale` (or `gamma`) are variances and gains, `mean` means, all else biases.
             image_size: Rows and columns of the images that it was made for. Left out, any will do, and 224 by 224 are
                 tried.
             channels: Of the images that the function takes: 3, and grey images are given to it as RGB; or 1, and RGB
@@ -86,6 +96,8 @@ class FunctionNet(Net):
         self.name, self.image_size, self.preprocessing = name, image_size, preprocessing
         shown = "as they are; RGB is averaged" if channels == 1 else "as they are; grey becomes RGB"
         self.image_values = shown if preprocessing is None else str(preprocessing)
+        # Of a dtype that is said, not inferred: it is compiled alike whoever made the array.
+        self._weights = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), weights)
         self._function, self._channels = function, channels
         self._units = {layer: shape[3] for layer, shape in self._shapes(image_size or DEFAULT_SIZE).items()}
         self._fields: dict[tuple[str, Pair], ReceptiveField | None] = {}
@@ -124,6 +136,32 @@ class FunctionNet(Net):
         self._check_name(layer)
         return self._layer(self._input(images), layer)
 
+    def with_weights(self, change: Callable[[Weight], Float[Array, "..."]], *, name: str) -> "FunctionNet":
+        """Returns the net with other weights, called by their place in the pytree. See `Net.with_weights`."""
+        if self._weights is None:
+            raise NetError(
+                f"net {self.name!r} is a function that closes over its weights, so they cannot be exchanged. Make it "
+                "as FunctionNet(function, weights=weights, ...), of a function of weights and images."
+            )
+
+        def changed(path: Any, value: Float[Array, "..."]) -> Float[Array, "..."]:
+            called = jax.tree_util.keystr(path, simple=True, separator="/")
+            made = change(Weight(called, _role(called, value), value))
+            if made.shape != value.shape or not np.isfinite(np.asarray(made)).all():
+                raise KernelError(
+                    f"net {name!r} got weight {called!r} of shape {made.shape}: wanted {value.shape}, all finite."
+                )
+            return made
+
+        return FunctionNet(
+            self._function,
+            name=name,
+            weights=jax.tree_util.tree_map_with_path(changed, self._weights),
+            image_size=self.image_size,
+            channels=self._channels,
+            preprocessing=self.preprocessing,
+        )
+
     def _check_name(self, layer: str) -> None:
         if layer not in self._units:
             raise unknown_name("layer", layer, self._units, owner=f"net {self.name!r}")
@@ -146,7 +184,7 @@ class FunctionNet(Net):
     def _run(self, images: Float[Array, "image h w channel"]) -> dict[str, Maps]:
         """Returns all maps; refuses what are none."""
         try:
-            found = self._function(images)
+            found = self._function(images) if self._weights is None else self._function(self._weights, images)
         except Exception as error:
             said = (str(error).strip() or "no message").splitlines()[0]
             raise NetError(
@@ -212,6 +250,15 @@ class FunctionNet(Net):
             return None
         (height, down, top), (width, across, left) = rows, columns
         return ReceptiveField(size=(height, width), stride=(down, across), first=(top, left))
+
+
+def _role(name: str, value: Float[Array, "..."]) -> Role:
+    """Returns what a weight of the pytree does, by its axes and the last word of its name."""
+    if value.ndim > 1:
+        return "kernel"
+    words: dict[str, Role] = {"var": "variance", "scale": "gain", "gamma": "gain", "mean": "mean"}
+    last = name.lower().rpartition("/")[2]
+    return next((role for word, role in words.items() if last.startswith(word)), "bias")
 
 
 def _repeated(units: Sequence[int], seen: Sequence[Interval], side: int) -> tuple[int, int, float] | None:

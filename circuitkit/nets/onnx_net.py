@@ -19,13 +19,30 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from circuitkit.errors import ImageError, KernelError, NetError, unknown_name
 from circuitkit.nets.onnx_bind import ELEMENTWISE
 from circuitkit.nets.onnx_graph import read_graph
 from circuitkit.nets.onnx_program import OnnxLayer, Program, Step, bind_graph
+from circuitkit.probe import Role
 from circuitkit.receptive_field import Pair
+
+_WEIGHING = ("Conv", "Gemm", "MatMul")
+
+_PASSING_ON = ELEMENTWISE | {"Concat"}
+
+_ROLES: dict[tuple[str, int], Role] = {
+    **{(op, 1): "kernel" for op in _WEIGHING},
+    ("Conv", 2): "bias",
+    ("Gemm", 2): "bias",
+    ("BatchNormalization", 1): "gain",
+    ("BatchNormalization", 2): "bias",
+    ("BatchNormalization", 3): "mean",
+    ("BatchNormalization", 4): "variance",
+}
+"""What an operator's inputs do, by place."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +99,24 @@ class OnnxNet:
         """
         return self.program.layers(self.weights, self.image_size)
 
+    @functools.cached_property
+    def distinct_layers(self) -> tuple[str, ...]:
+        """Layers whose units are not just seen again further on, in the graph's order.
+
+        Left out are maps that go into nothing but activations, batch norms, sums and concatenations, which are what
+        has to be looked at, and pools, whose units are those before them.
+        """
+        readers: dict[str, list[str]] = {}
+        for step in self.program.steps:
+            for name in step.reads:
+                readers.setdefault(name, []).append(step.op)
+        pools = {step.makes for step in self.program.steps if "Pool" in step.op}
+        return tuple(
+            name
+            for name in self.layers
+            if name not in pools and not (name in readers and set(readers[name]) <= _PASSING_ON)
+        )
+
     def for_size(self, height: int, width: int) -> Self:
         """Returns the same net with `layers` as they are for images of another size.
 
@@ -101,11 +136,41 @@ class OnnxNet:
             KernelError: If a weight has another shape, or is not finite.
         """
         for name, value in weights.items():
-            if not isinstance(value, jax.core.Tracer) and not jnp.isfinite(value).all():
+            if not isinstance(value, jax.core.Tracer) and not np.isfinite(np.asarray(value)).all():
                 raise KernelError(
                     f"net {self.name!r} got NaN or infinite values for weight {name!r}; wanted finite ones."
                 )
         return dataclasses.replace(self, weights=self._exchanged(weights))
+
+    def renamed(self, name: str) -> Self:
+        """Returns the same net under another name."""
+        return dataclasses.replace(self, name=name, program=dataclasses.replace(self.program, owner=f"net {name!r}"))
+
+    @functools.cached_property
+    def roles(self) -> dict[str, Role]:
+        """What each weight does, by name. One that is worked on before it is used counts as a constant."""
+        made_by = {step.makes: step.op for step in self.program.steps}
+        roles: dict[str, Role] = dict.fromkeys(self.weights, "constant")
+        for step in self.program.steps:
+            for place, name in enumerate(step.reads):
+                role = _ROLES.get((step.op, place))
+                if step.op == "Add" and any(made_by.get(other) in _WEIGHING for other in step.reads):
+                    role = "bias"
+                if name in roles and role is not None:
+                    roles[name] = role
+        return roles
+
+    def axes(self, weight: str) -> tuple[int, ...]:
+        """Returns the order that turns a weight's axes into ours: kernels HWIO, or (in, out) without space."""
+        rank = self.weights[weight].ndim
+        if self.roles[weight] != "kernel" or rank not in (2, 4):
+            return tuple(range(rank))
+        turned = any(
+            isinstance(step.does.run, functools.partial) and step.does.run.keywords.get("transpose_b", False)
+            for step in self.program.steps
+            if weight in step.reads
+        )
+        return (2, 3, 1, 0) if rank == 4 else (1, 0) if turned else (0, 1)
 
     def activations(
         self,
@@ -146,13 +211,41 @@ class OnnxNet:
         Raises:
             NetError: If the file has several outputs, so that none is the net's answer.
         """
+        output = self._tensor(None)
+        return self._run(images, [output], weights)[output]
+
+    def also_reads(self, given: Sequence[str], layer: str | None) -> tuple[str, ...]:
+        """Returns the tensors that a layer, or the output, needs besides some layers; none if it follows from them."""
+        return self.program.also_reads([self.layer(name).name for name in given], self._tensor(layer))
+
+    def run_from(
+        self, given: Mapping[str, Float[Array, "batch _ _ _"]], layer: str | None
+    ) -> Float[Array, "batch ..."]:
+        """Returns a layer's maps, or the output for None, from the maps of layers before it, as `activations` has them.
+
+        Raises:
+            NetError: If the layer reads something besides.
+            UnknownNameError: If there is no such layer.
+        """
+        if besides := self.also_reads(list(given), layer):
+            raise NetError(
+                f"net {self.name!r} cannot run on from {', '.join(map(repr, given))} to {layer or 'its output'!r}, "
+                f"which reads {', '.join(map(repr, besides))} besides. Give that, too, or start from a layer through "
+                "which all of it passes."
+            )
+        held = {self.layer(name).name: value for name, value in given.items()}
+        tensor = self._tensor(layer)
+        return self.program.run(self.weights, [tensor], given=held)[tensor]
+
+    def _tensor(self, layer: str | None) -> str:
+        if layer is not None:
+            return self.layer(layer).name
         if len(self.program.outputs) != 1:
             raise NetError(
                 f"net {self.name!r} has {len(self.program.outputs)} outputs, {', '.join(self.program.outputs)}; "
                 "wanted one. Ask `activations` for layers instead."
             )
-        (output,) = self.program.outputs
-        return self._run(images, [output], weights)[output]
+        return self.program.outputs[0]
 
     def layer(self, name: str) -> OnnxLayer:
         """Returns the layer of that tensor name or node name.

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -90,14 +90,21 @@ class Program:
         weights: Mapping[str, Value],
         wanted: Sequence[str],
         images: Float[Array, "batch h w channel"] | None = None,
+        given: Mapping[str, Value] | None = None,
     ) -> dict[str, Value]:
         """Returns the tensors `wanted`, held as `onnx_ops` holds them, and computes no more than they need.
+
+        Args:
+            weights: The net's weights.
+            wanted: Names of tensors.
+            images: What the net is shown.
+            given: Values of tensors to go on from, in place of what the images would make of them.
 
         Raises:
             ImageError: If a step cannot take what images of this size become.
         """
-        values = {} if images is None else {self.image: images}
-        for step in self._needed(wanted):
+        values = {**({} if images is None else {self.image: images}), **(given or {})}
+        for step in self._needed(wanted, given or {}):
             args = [values[name] if name in values else hold(weights[name]) for name in step.reads]
             try:
                 values[step.makes] = _run_step(step, *args)
@@ -133,11 +140,22 @@ class Program:
                     layers[step.makes] = OnnxLayer(step.makes, channels, (rows, columns), field)
         return layers
 
-    def _needed(self, wanted: Iterable[str]) -> list[Step]:
-        """Returns the steps that lead to the tensors `wanted`, in order."""
+    def also_reads(self, given: Sequence[str], wanted: str) -> tuple[str, ...]:
+        """Returns what has to be given besides some tensors for one to be known; nothing if it follows from them."""
+        live = set(given)
+        for step in self.steps:
+            if not live.isdisjoint(step.reads):
+                live.add(step.makes)
+        if wanted not in live:
+            return (self.image,)
+        read = [name for step in self._needed([wanted], given) if step.makes in live for name in step.reads]
+        return tuple(dict.fromkeys(name for name in read if name in self.activations and name not in live))
+
+    def _needed(self, wanted: Iterable[str], given: Container[str] = ()) -> list[Step]:
+        """Returns the steps that lead to the tensors `wanted`, in order, from those that are given."""
         needed, steps = set(wanted), []
         for step in reversed(self.steps):
-            if step.makes in needed:
+            if step.makes in needed and step.makes not in given:
                 needed.update(step.reads)
                 steps.append(step)
         return steps[::-1]

@@ -1,14 +1,17 @@
 """A trained net as a probe's net: layers by tensor name, images as circuitkit has them."""
 
 import os
+from collections.abc import Callable, Sequence
 
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from circuitkit.compiling import jit
-from circuitkit.errors import NetError
+from circuitkit.errors import KernelError, NetError
 from circuitkit.nets.onnx_net import OnnxNet
 from circuitkit.nets.preprocessing import Preprocessing, preprocessing_of
-from circuitkit.probe import Images, Maps, Net
+from circuitkit.probe import Given, Images, Maps, Net, Weight
 from circuitkit.receptive_field import ReceptiveField
 
 
@@ -35,6 +38,11 @@ class TrainedNet(Net):
         """Tensor names of all maps, in the graph's order."""
         return tuple(self.onnx.layers)
 
+    @property
+    def distinct_layers(self) -> tuple[str, ...]:
+        """Layers whose units are not just seen again further on; see `OnnxNet.distinct_layers`."""
+        return self.onnx.distinct_layers
+
     def unit_names(self, layer: str) -> tuple[str, ...]:
         """Names of a layer's channels: `fire5:7`."""
         return tuple(f"{layer}:{channel}" for channel in range(self.onnx.layer(layer).channels))
@@ -52,12 +60,36 @@ class TrainedNet(Net):
         """Returns what the net says of images (grey or RGB, values -1 to 1): as a rule its logits."""
         return jit(lambda shown: self.onnx.output(self.preprocessing(shown)))(images)
 
+    def also_reads(self, given: Sequence[str], layer: str | None) -> tuple[str, ...]:
+        """Returns the tensors that a layer, or the output for None, reads besides some layers. See `Net.also_reads`."""
+        return self.onnx.also_reads(given, layer)
+
+    def run_from(self, given: Given, layer: str) -> Maps:
+        """Runs maps of inner layers on to a later one. See `Net.run_from`."""
+        return self.onnx.run_from(given, layer)
+
+    def output_from(self, given: Given) -> Float[Array, "image ..."]:
+        """Runs maps of inner layers on to the output. See `Net.output_from`."""
+        return self.onnx.run_from(given, None)
+
     def weights(self, layer: str) -> tuple[str, Float[Array, "h w source unit"]] | None:
         """Returns the tensor that a layer's convolution reads, and its HWIO kernel; None where it has no single one."""
         try:
             return self.onnx.kernel_reads(layer), self.onnx.kernel(layer)
         except NetError:
             return None
+
+    def with_weights(self, change: Callable[[Weight], Float[Array, "..."]], *, name: str) -> "TrainedNet":
+        """Returns the net with other weights, by the file's names. See `Net.with_weights`."""
+        weights = {}
+        for key, value in self.onnx.weights.items():
+            axes = self.onnx.axes(key)
+            held = jnp.asarray(np.transpose(np.asarray(value), axes))  # not in JAX, which would compile each shape
+            made = change(Weight(key, self.onnx.roles[key], held))
+            if made.shape != held.shape:
+                raise KernelError(f"net {name!r} got weight {key!r} of shape {made.shape}: wanted {held.shape}.")
+            weights[key] = jnp.asarray(np.transpose(np.asarray(made), np.argsort(axes).tolist()))
+        return TrainedNet(self.onnx.with_weights(weights).renamed(name), self.preprocessing)
 
 
 def load(path: str | os.PathLike[str], *, preprocessing: Preprocessing | None = None) -> TrainedNet:
