@@ -12,7 +12,7 @@ import sys
 
 from benchmarks.harness import ROOT
 
-NAMES = ("stimuli", "sweep", "building", "equivariance")
+NAMES = ("stimuli", "sweep", "building", "equivariance", "visualization")
 
 
 def main() -> int:

@@ -21,6 +21,8 @@ from benchmarks.stimuli.renderers import ENTRIES
 from benchmarks.sweep import __main__ as sweep
 from benchmarks.sweep import pipelines, work
 from benchmarks.sweep.alone import alone
+from benchmarks.visualization import __main__ as visualization
+from benchmarks.visualization.pipelines import PIPELINES as VISUALIZERS
 from circuitkit import build
 from circuitkit.equivariance import turn_errors
 from handbuilt import curves
@@ -98,11 +100,26 @@ def turned() -> equivariance.Result:
     return equivariance.run(equivariance.SMOKE)
 
 
+@pytest.fixture(scope="module")
+def climbed() -> visualization.Result:
+    return visualization.run(visualization.SMOKE)
+
+
+def test_every_way_to_an_image_that_is_here_raises_its_channel(climbed: visualization.Result) -> None:
+    text = visualization.tables(climbed, visualization.SMOKE)
+    for name, pipeline in VISUALIZERS.items():
+        assert name in text
+        assert bool(pipeline.missing) == (name in climbed.missing)
+    assert all(reached > 0 for reached in climbed.reached.values())
+    assert not climbed.difference > 1e-5  # NaN without torch
+
+
 def test_tables_and_pictures_are_written(
     found: stimuli.Result,
     swept: sweep.Result,
     built: building.Result,
     turned: equivariance.Result,
+    climbed: visualization.Result,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -113,6 +130,10 @@ def test_tables_and_pictures_are_written(
         "equivariance": (
             equivariance.tables(turned, equivariance.SMOKE),
             equivariance.figure(turned, equivariance.SMOKE),
+        ),
+        "visualization": (
+            visualization.tables(climbed, visualization.SMOKE),
+            visualization.figure(climbed, visualization.SMOKE),
         ),
     }
     assert set(results) == set(command.NAMES)
