@@ -34,11 +34,13 @@ ORDER = (
     ("build", "equivariance"),
     ("reference",),
     ("stimuli",),
-    ("probe", "responses"),
-    ("nets", "store", "examples"),
-    ("sweep",),
+    ("hypothesis", "probe", "responses"),
+    ("nets", "store", "examples", "controls", "wiring", "visualize", "matching"),
+    ("sweep", "local_geometry"),
     ("survey", "tuning"),
-    ("study",),
+    ("evidence",),
+    ("study", "find", "verify"),
+    ("compare", "reports"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line
     ("cli",),
@@ -54,7 +56,7 @@ ONLY_FOR = {
 }
 
 # The oracle shares no code with what it judges: it reads the spec, and computes with NumPy alone.
-REFERENCE_IMPORTS = ("circuitkit.errors", "circuitkit.spec", "cmath", "jaxtyping", "math", "numpy")
+REFERENCE_IMPORTS = ("circuitkit.errors", "circuitkit.spec", "cmath", "functools", "jaxtyping", "math", "numpy")
 
 RANK = {place: rank for rank, row in enumerate(ORDER) for place in row}
 

@@ -1,4 +1,4 @@
-"""`circuitkit`: study a circuit, print its spec, list the layers of a net, draw stimuli."""
+"""`circuitkit`: study a circuit, find and verify the units of a net, print specs, list layers, draw stimuli."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from circuitkit.cli import catalogue, layers, show, stimuli, study, survey, tune
+from circuitkit.cli import catalogue, compare, find, layers, show, stimuli, study, survey, tune, verify
 from circuitkit.errors import CircuitkitError
 
 
@@ -18,11 +18,15 @@ def parser() -> argparse.ArgumentParser:
             "Handwritten vision circuits, one battery of tests for handbuilt and trained nets, and stimuli with known "
             "parameters."
         ),
-        epilog="Start with:  circuitkit study handbuilt.curves\n             circuitkit stimuli --help",
+        epilog=(
+            "Start with:  circuitkit study handbuilt.curves\n"
+            "             circuitkit find curves --net FILE.onnx\n"
+            "             circuitkit stimuli --help"
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (study, tune, show, layers, stimuli, catalogue, survey):
+    for command in (study, find, verify, compare, tune, survey, show, layers, stimuli, catalogue):
         command.add_to(commands)
     return top
 

@@ -5,12 +5,19 @@ import dataclasses
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
+from circuitkit.build import build
 from circuitkit.errors import NetError, SpecError
 from circuitkit.nets import REGISTRY, Preprocessing, TrainedNet, load
+from circuitkit.probe import HandbuiltNet, Net
 from circuitkit.spec import Circuit
 from circuitkit.spec_text import from_json
+
+PREPROCESSING = ("scale", "mean", "std", "colours")
+"""Options that say how a trained net wants its images."""
 
 
 def circuit(name: str) -> Circuit:
@@ -24,6 +31,13 @@ def circuit(name: str) -> Circuit:
             return from_json(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(f"the spec {name!r} cannot be read: {error}.") from None
+    spec = getattr(_module(name), "SPEC", None)
+    if not isinstance(spec, Circuit):
+        raise SpecError(f"module {name!r} has SPEC={spec!r}: wanted a circuitkit.spec.Circuit of that name.")
+    return spec
+
+
+def _module(name: str) -> ModuleType:
     # A user's own modules lie where the command is run, as with `python -m`.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -37,10 +51,57 @@ def circuit(name: str) -> Circuit:
             f"there is no module {name!r} and it is no .json file: name a module that holds a SPEC, such as "
             f"handbuilt.curves, or a file written by `circuitkit show --json`.{hint}"
         )
-    spec = getattr(importlib.import_module(name), "SPEC", None)
-    if not isinstance(spec, Circuit):
-        raise SpecError(f"module {name!r} has SPEC={spec!r}: wanted a circuitkit.spec.Circuit of that name.")
-    return spec
+    return importlib.import_module(name)
+
+
+def design(name: str) -> Callable[[float], Circuit]:
+    """Returns what a module calls `circuit`: a function from a size in pixels to a circuit.
+
+    Raises:
+        SpecError: If there is no such module, or it has no such function.
+    """
+    made = getattr(_module(name), "circuit", None)
+    if not callable(made):
+        raise SpecError(
+            f"module {name!r} has circuit={made!r}: wanted a function of a size in pixels that returns a Circuit, as "
+            "in "
+            "handbuilt.curves."
+        )
+    return made
+
+
+def decoys(name: str) -> Mapping[str, Callable[[float], Circuit] | Circuit]:
+    """Returns a module's decoys, by name: what it has as `MAKERS`, functions of a size, or else as `DECOYS`.
+
+    Raises:
+        SpecError: If there is no such module, or it has neither.
+    """
+    module = _module(name)
+    found = getattr(module, "MAKERS", getattr(module, "DECOYS", None))
+    if not isinstance(found, Mapping) or not all(
+        callable(each) or isinstance(each, Circuit) for each in found.values()
+    ):
+        raise SpecError(f"module {name!r} has DECOYS={found!r}: wanted circuits by name, as in handbuilt.decoys.")
+    return found
+
+
+def any_net(name: str, options: argparse.Namespace) -> Net:
+    """Returns the net of an ONNX file, fed as the options say, or a circuit as a net.
+
+    Raises:
+        NetError: If it is no net that can be run, or its preprocessing is not known.
+        SpecError: If it is neither, or a circuit is told how it wants its images.
+    """
+    if name.endswith(".onnx"):
+        return net(name, options)
+    if given := [f"--{each}" for each in PREPROCESSING if getattr(options, each) is not None]:
+        raise SpecError(f"{name} got {', '.join(given)}: only an .onnx net is told how it wants its images.")
+    return HandbuiltNet(build(circuit(name)))
+
+
+def units(text: str) -> list[int | str]:
+    """Returns the units that an option lists, by number or by name."""
+    return [int(each) if each.isdecimal() else each for each in (part.strip() for part in text.split(","))]
 
 
 def add_preprocessing_to(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +122,7 @@ def net(path: str, options: argparse.Namespace) -> TrainedNet:
     Raises:
         NetError: If it is no net that can be run, or its preprocessing is not known.
     """
-    given = {
-        name: getattr(options, name)
-        for name in ("scale", "mean", "std", "colours")
-        if getattr(options, name) is not None
-    }
+    given = {name: getattr(options, name) for name in PREPROCESSING if getattr(options, name) is not None}
     if not path.endswith(".onnx"):
         raise NetError(f"{path!r} is no .onnx file: nets are read from ONNX files. Export the net to ONNX first.")
     if not given:

@@ -19,6 +19,7 @@ for all the ways in which a picture is shown, and let go. Nothing is ever unpick
 
 import dataclasses
 import functools
+import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any, Self, overload
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from circuitkit import checks
 from circuitkit.errors import StimulusError
@@ -36,7 +37,7 @@ from circuitkit.stimuli.parameter import Colour, Values, check, colour, paramete
 from circuitkit.stimuli.patterns import Picture, Raster
 from circuitkit.stimuli.render import FAST, Cut, Renderer
 from circuitkit.stimuli.sets import Coordinate, Grid, Indices, Items, LabelledSet, Which, flat, grid, places
-from circuitkit.stimuli.sources import Decoder, source_of
+from circuitkit.stimuli.sources import Decoder, Opened, Source, source_of
 from circuitkit.stimuli.stimulus import Image, Stimulus, stimulus
 
 
@@ -336,6 +337,43 @@ def photographs(
         checks.whole("photographs", "side", side)
     source = source_of(Path(path), column)
     return Photographs(Decoder(source, side), np.arange(len(source.labels)), Photograph().with_values(shown))
+
+
+def pictures(images: Float[np.ndarray, "image rows columns 3"], **shown: Colour | str) -> Photographs:
+    """Returns images in memory as photographs, to be turned and scaled like others; kept as bytes, as those of files.
+
+    Args:
+        images: Values -1 to 1; beyond that they are clipped.
+        **shown: Parameters of `Photograph` that all share, by name.
+
+    Raises:
+        StimulusError: If there are none.
+        UnknownNameError: If a photograph has no such parameter.
+    """
+    held = np.clip(np.round((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    return Photographs(Decoder(Arrays(held), None), np.arange(len(held)), Photograph().with_values(shown))
+
+
+class Arrays(Source):
+    """Pictures in memory."""
+
+    def __init__(self, images: UInt8[np.ndarray, "image rows columns 3"]) -> None:
+        self.path = Path("pictures in memory")
+        self.labels = pd.DataFrame(index=range(len(images)))
+        self._images = images
+
+    def open(self, index: int) -> Opened:
+        """Opens one picture as a file that loses nothing."""
+        import PIL.Image
+
+        file = io.BytesIO()
+        PIL.Image.fromarray(self._images[index]).save(file, "BMP")
+        file.seek(0)
+        return file
+
+    def where(self, index: int) -> str:
+        """Says which picture that is, for errors."""
+        return f"picture {index} of those in memory"
 
 
 def _values(pixels: Any) -> Float[Array, "*image"]:

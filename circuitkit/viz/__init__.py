@@ -2,11 +2,15 @@
 
 from circuitkit.viz import write_report
 
-write_report(study, Path("out"))  # out/report.html and out/figures/
+write_report(study, Path("out"))  # out/report.html and out/figures/; likewise write_verdict, write_found, ...
 """
 
+from circuitkit.viz import evidence
+from circuitkit.viz.compare import side_by_side, write_comparison
 from circuitkit.viz.comparison import control, ranking
+from circuitkit.viz.evidence import write_verdict
 from circuitkit.viz.examples import example_figure, write_examples
+from circuitkit.viz.finding import family, write_found
 from circuitkit.viz.gallery import stimulus_gallery
 from circuitkit.viz.maps import radius_angle_map, radius_angle_maps
 from circuitkit.viz.plates import Plate, plates
@@ -18,7 +22,9 @@ from circuitkit.viz.weights import gabors, tile_weights, weight_by_angle
 __all__ = [
     "Plate",
     "control",
+    "evidence",
     "example_figure",
+    "family",
     "gabors",
     "joint_tuning",
     "plates",
@@ -26,10 +32,14 @@ __all__ = [
     "radius_angle_map",
     "radius_angle_maps",
     "ranking",
+    "side_by_side",
     "stimulus_gallery",
     "tile_weights",
     "to_png",
     "weight_by_angle",
+    "write_comparison",
     "write_examples",
+    "write_found",
     "write_report",
+    "write_verdict",
 ]

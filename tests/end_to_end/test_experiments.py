@@ -3,8 +3,11 @@
 import math
 
 import circuitkit as ck
+from circuitkit import hypothesis
 from experiments.cosmetics import __main__ as cosmetics
+from experiments.curve_detectors import __main__ as curve_detectors
 from experiments.curve_numbers.__main__ import SMOKE, VARIANTS, run
+from experiments.seven_arguments import __main__ as seven_arguments
 from handbuilt import curves
 
 
@@ -29,3 +32,18 @@ def test_cosmetics_change_little_and_corners_more() -> None:
     assert found["straight edge"]["highest"] <= 0.01  # type: ignore[operator]
     assert cosmetics.figure(kept).axes
     assert isinstance(cosmetics.painted(cosmetics.SMOKE)["corner"], ck.stimuli.LabelledSet)
+
+
+def test_what_is_there_is_counted_and_nets_that_learned_nothing_have_none() -> None:
+    table = curve_detectors.run(curve_detectors.SMOKE, curve_detectors.small(), ["lines"], hypothesis.line())
+    assert list(table.found) == [4, 0, 0]
+    assert table.replicated[0] == 1
+
+
+def test_a_decoy_is_refused_by_the_argument_that_sees_through_it() -> None:
+    config = seven_arguments.SMOKE
+    chosen = {"decoy: line": seven_arguments.handbuilt(config)["decoy: line"]}
+    table, reports = seven_arguments.run(config, chosen, hypothesis.curve(sizes=(6.0, 12.0)), None)
+    assert list(table.verdict) == ["fails"]
+    assert reports["decoy: line"].verdict == "no"
+    assert "echo" in reports["decoy: line"].reasons[0] or "selectivity" in reports["decoy: line"].reasons[0]

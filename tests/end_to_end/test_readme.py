@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 import circuitkit as ck
-from circuitkit import stimuli
+from circuitkit import hypothesis, stimuli
+from circuitkit.evidence import dataset, handwritten, implementation, joint, synthetic, use, visualization
+from circuitkit.viz.evidence.parts import bound
 from handbuilt import curves
 
 README = Path(__file__).parents[2] / "README.md"
@@ -90,3 +92,26 @@ def test_the_guide_to_stimuli_runs_as_it_stands_there(beside_the_data: Path) -> 
     stimuli.CATALOGUE.pop("Lens")  # other tests count the kinds
     assert names["Lens"]().draw(64).sum() > 100
     assert len(names["again"]) == len(names["arcs"])
+
+
+def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path) -> None:
+    names: dict[str, Any] = {}
+    # One argument and one control net, which a test can bear; everything else as it is written.
+    for block in guide("evidence.md"):
+        exec(block.replace("controls=3", 'controls=1, arguments=["synthetic examples"]'), names)
+    assert names["report"].verdict == "open"
+    assert set(names["again"].arguments) == {"synthetic examples"}
+    assert (names["found"].table.verdict == "yes").sum() > 10
+    assert names["wriggling"].layers["fire5"].sizes["unit"] == 256
+    for page in ("found/found.html", "verdict/report.html", "compared/compare.html", "synthetic.png"):
+        assert (beside_the_data / page).stat().st_size > 10_000
+
+
+def test_the_guide_to_evidence_names_every_criterion_as_it_is() -> None:
+    text = (README.parent / "docs" / "evidence.md").read_text(encoding="utf-8")
+    curve = hypothesis.curve()
+    found = [module.criteria(curve) for module in (visualization, dataset, synthetic, joint, implementation, use)]
+    for criteria in (*found, handwritten.criteria(curve, natural=True)):
+        for name, criterion in criteria.items():
+            if not name.startswith("to_"):
+                assert f"| `{name}` {bound(criterion)} | {criterion.why} |" in text
