@@ -123,10 +123,7 @@ class Net(ABC):
             NetError: If the net does not know how its layers hang together, or has no output.
         """
         del given, layer
-        raise NetError(
-            f"net {self.name!r} is a {type(self).__name__}, which cannot be run from an inner layer on: wanted a net "
-            "from an ONNX file, or a circuit."
-        )
+        raise self._no_way_in()
 
     def run_from(self, given: Given, layer: str) -> Maps:
         """Runs maps of inner layers on to a later one. Pure: it may be traced.
@@ -139,8 +136,13 @@ class Net(ABC):
             NetError: If the layer reads something besides what is given.
         """
         del given, layer
-        self.also_reads((), None)  # says why
-        raise NotImplementedError
+        raise self._no_way_in()
+
+    def _no_way_in(self) -> NetError:
+        return NetError(
+            f"net {self.name!r} is a {type(self).__name__}, which cannot be run from an inner layer on: wanted a net "
+            "from an ONNX file, or a circuit."
+        )
 
     def output_from(self, given: Given) -> Float[Array, "image ..."]:
         """Runs maps of inner layers on to the net's output, as a rule its logits. See `run_from`."""
