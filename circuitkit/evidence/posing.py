@@ -96,13 +96,14 @@ def respond(
 
 def _labelled(responses: xr.DataArray, hypothesis: Hypothesis) -> xr.DataArray:
     """Returns rectified responses over look, angle, perhaps size, and unit; nothing but these as coordinates."""
-    names = dict(zip(responses.dims, ("look", "angle", "size") if responses.ndim == 4 else ("look", "angle"),
-                     strict=False))  # fmt: skip
-    values = np.maximum(responses.values, 0)
-    kept = {names.get(dim, str(dim)): responses[dim].values for dim in responses.dims if names.get(dim) != "look"}
-    found = xr.DataArray(values, dims=[names.get(dim, str(dim)) for dim in responses.dims], coords=kept)
-    found.attrs = {**responses.attrs, "hypothesis": hypothesis.name}
-    return found
+    dims = ("look", "angle", "size", "unit") if responses.ndim == 4 else ("look", "angle", "unit")
+    named = dict(zip(dims, responses.dims, strict=True))
+    return xr.DataArray(
+        np.maximum(responses.values, 0),
+        dims=dims,
+        coords={name: responses[dim].values for name, dim in named.items() if name != "look"},
+        attrs={**responses.attrs, "hypothesis": hypothesis.name},
+    )
 
 
 def poses(seen: Seen) -> xr.Dataset:
@@ -154,9 +155,6 @@ def subject(
         hypothesis: What they are said to detect.
         seed: Of all that is drawn.
         progress: Called after each chunk.
-
-    Raises:
-        StimulusError: If no unit responds to the shape at all, at any angle or size.
     """
     seen = respond(probe, hypothesis, looks=POSING_LOOKS, seed=seed + POSING_SEED, rivals=False, progress=progress)
     return Subject(probe, hypothesis, poses(seen), seed=seed)

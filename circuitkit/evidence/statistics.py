@@ -1,5 +1,7 @@
 """Intervals, chance and effect: how sure a number is, and how often controls reach it."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 
@@ -30,7 +32,11 @@ def effect(value: Float[np.ndarray, " unit"], null: Float[np.ndarray, " draw"]) 
 
 
 def bootstrap(
-    samples: Float[np.ndarray, "sample ..."], *, seed: int, statistic: object = None, draws: int = BOOTSTRAPS
+    samples: Float[np.ndarray, "sample ..."],
+    *,
+    seed: int,
+    statistic: Callable[[np.ndarray], np.ndarray] | None = None,
+    draws: int = BOOTSTRAPS,
 ) -> tuple[Float[np.ndarray, " ..."], Float[np.ndarray, " ..."]]:
     """Returns the ends of the interval in which a mean over samples lies with 95 % confidence (percentile bootstrap).
 
@@ -41,7 +47,7 @@ def bootstrap(
         draws: How often it is resampled.
     """
     rng = np.random.default_rng(seed)
-    of = statistic if callable(statistic) else _mean
+    of = _mean if statistic is None else statistic
     found = np.stack([of(samples[rng.integers(0, len(samples), len(samples))]) for _ in range(draws)])
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.nanpercentile(found, [tail, 100 - tail], axis=0)
