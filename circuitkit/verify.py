@@ -9,8 +9,10 @@
 not be made, for want of images, of a handbuilt counterpart, of a later layer, or were not asked for. An argument holds
 for several units if it holds for four fifths of them.
 
-**Controls.** The same layer in nets whose kernels are shuffled; some of their units, each at its own best pose, are put
-through every argument. How many of them each argument would let pass is in the report.
+**Controls.** The same layer in nets whose kernels are shuffled, and in nets as before training; some of their units,
+each at its own best pose, are put through every argument. Both, because each kind is weak where the other is not:
+shuffled kernels leave most units of a handbuilt net silent, for there is more inhibition than excitation in them, and
+units of untrained nets lean further towards one angle. How many of them each argument would let pass is in the report.
 
 Source: Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020), Curve detectors.
 """
@@ -18,6 +20,7 @@ Source: Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020), Cur
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +32,7 @@ import pandas as pd
 import xarray as xr
 
 from circuitkit import checks
-from circuitkit.controls import shuffled
+from circuitkit.controls import shuffled, untrained
 from circuitkit.errors import unknown_name
 from circuitkit.evidence import (
     dataset,
@@ -54,11 +57,14 @@ Progress = Callable[[str, int, int], None]
 
 Conclusion = Literal["yes", "no", "open"]
 
-CONTROLS = 3
-"""Nets with shuffled kernels."""
+CONTROLS = 2
+"""Nets of each kind: with shuffled kernels, and untrained."""
 
 CONTROL_UNITS = 20
-"""Units of each of them: 60 controls, of which 5 % are 3."""
+"""Units of each of them: 80 controls, of which 5 % are 4."""
+
+FEWEST_UNITS = 20
+"""Control units of each kind; of layers with few units, more nets are taken."""
 
 ARGUMENTS: Mapping[str, Callable[[Subject, Decoys, Callable[[int, int], None]], Argument]] = {
     visualization.NAME: lambda subject, _, progress: visualization.measure(subject, progress=progress),
@@ -183,7 +189,7 @@ def verify(
         decoys: Handbuilt circuits of other things, or functions of a size that write them, which the handwritten
             circuit has to agree better than.
         arguments: Which ones, by name; all seven if left out.
-        controls: How many nets with shuffled kernels serve as controls.
+        controls: How many nets of each kind serve as controls; more, of layers of less than 20 units.
         seed: Of all that is drawn.
         store: A folder that keeps each argument when it is done; the same call goes on from there.
         progress: Called while an argument is measured.
@@ -238,10 +244,11 @@ def _subject(
     names = probe.net.unit_names(probe.layer)
     compared = dataclasses.replace(hypothesis, angle=None, at=None)  # a control stands where it stands best
     nulls = []
-    for index in range(controls):
-        chosen = sorted(rng.choice(len(names), min(CONTROL_UNITS, len(names)), replace=False).tolist())
-        net = shuffled(probe.net, seed + index)
-        nulls.append(posing.subject(net[probe.layer, chosen], compared, seed=seed))
+    for make in (shuffled, untrained):
+        for index in range(max(controls, math.ceil(FEWEST_UNITS / len(names)))):
+            chosen = sorted(rng.choice(len(names), min(CONTROL_UNITS, len(names)), replace=False).tolist())
+            net = make(probe.net, seed + index)
+            nulls.append(posing.subject(net[probe.layer, chosen], compared, seed=seed))
     rest = [index for index, name in enumerate(names) if name not in probe.unit_names]
     others = None
     if rest:

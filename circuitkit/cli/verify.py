@@ -75,7 +75,11 @@ def add_to(commands: Any) -> None:
     group.add_argument("--circuit", metavar="MODULE", help="a handbuilt counterpart, such as handbuilt.curves")
     group.add_argument("--decoys", metavar="MODULE", help="circuits of other things, such as handbuilt.decoys")
     group.add_argument(
-        "--controls", type=int, default=CONTROLS, metavar="N", help=f"shuffled nets [default: {CONTROLS}]"
+        "--controls",
+        type=int,
+        default=CONTROLS,
+        metavar="N",
+        help=f"shuffled nets, and as many untrained ones [default: {CONTROLS}]",
     )
     group.add_argument(
         "--arguments", dest="chosen", metavar="NAME,NAME", help="some only; the start of a name will do [default: all]"

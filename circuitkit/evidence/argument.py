@@ -32,7 +32,7 @@ class Subject:
         hypothesis: What they are said to detect.
         poses: Over `unit`: `angle` in degrees and `size` in pixels, at which each unit detects it (NaN where the shape
             has none), said by the hypothesis or measured in a sweep of its own.
-        controls: The same layer in nets whose kernels are shuffled, each unit at its own measured pose.
+        controls: The same layer in nets that learned nothing, each unit at its own measured pose.
         others: Units of the same layer that are not under test, at their own measured poses; None if there are none.
         images: Natural images; None if there are none.
         seed: Of all that is drawn.

@@ -23,7 +23,7 @@ Criteria:
 `angle_error` is the median of the error in degrees; `size_ratio` the median size of the best match over the unit's own.
 
 The null holds control units with their own strongest images at their own poses, the images of other units in the layer
-at the pose of each unit, and random places of each unit's own images.
+at the pose of a unit where they prefer another one, and random places of each unit's own images.
 
 Source: Cammarata et al., "Curve Detectors", Distill (2020), Dataset analysis: the quilt by activation and
 human labels.
@@ -37,7 +37,7 @@ from jaxtyping import Float
 from circuitkit.errors import ImageError
 from circuitkit.evidence.argument import Argument, Criterion, Subject
 from circuitkit.evidence.natural import SURE, TOP, Judge, Natural, Reading, at_random, look, responsive
-from circuitkit.evidence.posing import Progress
+from circuitkit.evidence.posing import Progress, posed_elsewhere
 from circuitkit.evidence.statistics import auc, bootstrap
 from circuitkit.examples import crops, field_of, strata
 from circuitkit.hypothesis import Hypothesis
@@ -200,14 +200,18 @@ def _null(
     each = max(1, CONTROLS // max(1, len(natural.controls)))
     for other, seen in zip(subject.controls, natural.controls, strict=True):
         if names := responsive(seen, each, subject.seed):
-            own, elsewhere = read(seen, names)
-            parts.append(_statistic(judge, other.poses.angle.sel(unit=names).values, own, elsewhere))
+            own, random_places = read(seen, names)
+            parts.append(_statistic(judge, other.poses.angle.sel(unit=names).values, own, random_places))
             control += [other.probe.net.name] * len(names)
-    if natural.others is not None and (names := responsive(natural.others, CONTROLS, subject.seed)):
-        own, elsewhere = read(natural.others, names)
-        posed = pose[rng.integers(0, len(pose), len(names))]
-        parts.append(_statistic(judge, posed, own, elsewhere))
-        control += ["other units of the layer"] * len(names)
+    if subject.others is not None and natural.others is not None:
+        names = responsive(natural.others, CONTROLS, subject.seed)
+        away = posed_elsewhere(judge.hypothesis, pose, subject.others.poses.angle.sel(unit=names).values)
+        chosen = [(name, pose[some]) for name, some in zip(names, away.T, strict=True) if some.any()]
+        if kept := [name for name, _ in chosen]:
+            own, random_places = read(natural.others, kept)
+            posed = np.array([rng.choice(angles) for _, angles in chosen])
+            parts.append(_statistic(judge, posed, own, random_places))
+            control += ["other units of the layer"] * len(kept)
     if judge.hypothesis.period is not None:
         parts.append(_statistic(judge, pose, random, random))
         control += ["random places"] * len(pose)

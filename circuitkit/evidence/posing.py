@@ -197,6 +197,19 @@ def away_from_pose(
     return np.asarray(np.abs(said.apart(angles[:, None], pose)) >= AWAY * said.period)
 
 
+def posed_elsewhere(
+    said: Hypothesis, angle: Float[np.ndarray, " one"], other: Float[np.ndarray, " other"]
+) -> Bool[np.ndarray, "one other"]:
+    """Says which other units prefer an angle that is another one than each unit's.
+
+    Those that prefer the same one are no control of it: in a layer full of curves they may well be detectors of the
+    very shape. All count, where the shape has no angle.
+    """
+    if said.period is None:
+        return np.ones((len(angle), len(other)), bool)
+    return np.asarray(np.abs(said.apart(other, angle[:, None])) >= AWAY * said.period)
+
+
 def _preferred(
     profile: Float[np.ndarray, "size unit"], sizes: Float[np.ndarray, " size"]
 ) -> Float[np.ndarray, " unit"]:

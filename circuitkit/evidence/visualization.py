@@ -18,7 +18,7 @@ Criteria (numbers for SqueezeNet 1.1, fire5, a curve):
   the period. An accident of one start is not a feature of the unit.
 
 The null holds control units, each with its own images at its own pose, and images of other units of the layer at the
-pose of each unit under test: a layer full of curves is not to pass as this curve.
+pose of each unit under test, of those that prefer another one: a layer full of curves is not to pass as this curve.
 
 Source: Olah, Mordvintsev, Schubert, "Feature Visualization", Distill (2017); Cammarata et al., "Curve Detectors",
 Distill (2020), Feature visualization, where the images are judged by eye.
@@ -35,7 +35,7 @@ from scipy import stats
 from circuitkit import checks
 from circuitkit.evidence.argument import Argument, Criterion, Subject
 from circuitkit.evidence.natural import SHIFT, SURE, Judge, Reading
-from circuitkit.evidence.posing import Progress
+from circuitkit.evidence.posing import Progress, posed_elsewhere
 from circuitkit.evidence.statistics import CONFIDENCE
 from circuitkit.hypothesis import Hypothesis
 from circuitkit.matching import match
@@ -115,7 +115,9 @@ def measure(
     names = [each.probe.net.name for each in subject.controls]
     if subject.others is not None:
         at_each = pose if said.period is not None else pose[:1]
-        null.append(np.concatenate([seen[-1].contrast(np.full(counts[-1], angle)).mean(1) for angle in at_each]))
+        away = posed_elsewhere(said, at_each, subject.others.poses.angle.values)
+        contrasts = [seen[-1].contrast(np.full(counts[-1], angle)).mean(1) for angle in at_each]
+        null.append(np.stack(contrasts)[away])
         names.append("other units of the layer")
     contrast = own.contrast(pose)
     return Argument(

@@ -1,5 +1,6 @@
 """Every experiment runs, coarsely."""
 
+import dataclasses
 import math
 
 import circuitkit as ck
@@ -42,8 +43,10 @@ def test_what_is_there_is_counted_and_nets_that_learned_nothing_have_none() -> N
 
 def test_a_decoy_is_refused_by_the_argument_that_sees_through_it() -> None:
     config = seven_arguments.SMOKE
-    chosen = {"decoy: line": seven_arguments.handbuilt(config)["decoy: line"]}
-    table, reports = seven_arguments.run(config, chosen, hypothesis.curve(sizes=(6.0, 12.0)), None)
+    claim = dataclasses.replace(
+        seven_arguments.handbuilt(config, None)["decoy: line"], said=hypothesis.curve(sizes=(6.0, 12.0))
+    )
+    table, reports = seven_arguments.run(config, {"decoy: line": claim})
     assert list(table.verdict) == ["fails"]
     assert reports["decoy: line"].verdict == "no"
     assert "echo" in reports["decoy: line"].reasons[0] or "selectivity" in reports["decoy: line"].reasons[0]
