@@ -67,7 +67,10 @@ def test_units_are_put_to_all_seven(small: Path, fakes: Fakes, capsys: pytest.Ca
     assert subject.hypothesis.circuit is not None
     assert subject.hypothesis.circuit(6.0).name == "small"
     assert list(fakes.options["decoys"]) == ["wide"]
-    assert len(subject.controls) == 1
+    # Four units a net: five nets of each kind make twenty.
+    assert [each.probe.net.name for each in subject.controls] == [
+        f"small, {kind} {seed}" for kind in ("shuffled", "untrained") for seed in range(5)
+    ]
     folder = small / "new" / "out"
     assert read((folder / "report.html").read_text(encoding="utf-8")).faults == []
     assert list(pd.read_csv(folder / "report.csv").argument) == list(ARGUMENTS)

@@ -98,7 +98,7 @@ def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path) ->
     names: dict[str, Any] = {}
     # One argument and one control net, which a test can bear; everything else as it is written.
     for block in guide("evidence.md"):
-        exec(block.replace("controls=3", 'controls=1, arguments=["synthetic examples"]'), names)
+        exec(block.replace("controls=2", 'controls=1, arguments=["synthetic examples"]'), names)
     assert names["report"].verdict == "open"
     assert set(names["again"].arguments) == {"synthetic examples"}
     assert (names["found"].table.verdict == "yes").sum() > 10

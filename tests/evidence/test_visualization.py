@@ -48,7 +48,8 @@ def test_lines_are_lines_and_their_controls_are_not(found: Argument) -> None:
     assert found.verdict == "holds", [found.failures(str(unit)) for unit in found.numbers.unit.values]
     assert found.numbers.angle_error.max() <= 15
     by_control = found.null.groupby("control")
-    assert dict(by_control.count().to_series()) == {"lines, shuffled 0": 24, "other units of the layer": 18}
+    # Each of the three others stands an eighth of a turn or more from four of the six units.
+    assert dict(by_control.count().to_series()) == {"lines, shuffled 0": 24, "other units of the layer": 12}
     assert found.null.sel(draw=found.null.control == "lines, shuffled 0").quantile(0.95) < found.numbers.contrast.min()
 
 
