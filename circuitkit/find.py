@@ -52,12 +52,8 @@ class Found:
 
     @property
     def table(self) -> pd.DataFrame:
-        """All units, those found first, the most selective first; one row each.
-
-        `<size>_at_end` says that a unit prefers the smallest or the largest size that was tried: it might prefer one
-        beyond, and so what `radius` says of it is a bound.
-        """
-        size, tried = self.hypothesis.size or "size", self.hypothesis.sizes
+        """All units, those found first, the most selective first; one row each."""
+        size = self.hypothesis.size or "size"
         frames = []
         for depth, (layer, found) in enumerate(self.layers.items()):
             numbers = {str(name): found[name].values for name in found.data_vars if found[name].dims == ("unit",)}
@@ -71,8 +67,6 @@ class Found:
                 "depth": depth,
             }
             why = numbers.pop("why_not")
-            if tried:
-                numbers[f"{size}_at_end"] = (front[size] <= min(tried)) | (front[size] >= max(tried))
             frames.append(pd.DataFrame({**front, **numbers, "why_not": why}))
         if not frames:
             return pd.DataFrame(columns=["layer", "unit", "verdict", "score", "angle", size, "depth", "why_not"])

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from circuitkit import controls, find, hypothesis
 from circuitkit.build import build
@@ -13,7 +12,6 @@ from circuitkit.errors import StoreError, UnknownNameError
 from circuitkit.find import Found, distinct
 from circuitkit.probe import HandbuiltNet, Net
 from circuitkit.spec import Circuit, Crossing, Family, Gabor, Line, Tile, Union
-from circuitkit.viz.finding import unit_rows
 
 LOOKS = 6
 
@@ -49,20 +47,6 @@ def test_a_family_is_what_was_found_in_a_layer_by_angle(found: Found) -> None:
     assert list(families) == ["edges"]
     assert np.all(np.diff(families["edges"].angle) > 0)
     assert families["edges"].sizes["unit"] == 8
-
-
-def test_a_size_at_the_end_of_the_range_is_a_bound_and_says_so(net: Net) -> None:
-    numbers = {"selectivity": [0.9, 0.8, 0.7], "angle": [np.nan] * 3, "size": [3.0, 9.0, 27.0], "holds": [True] * 3}
-    units = xr.Dataset(
-        {name: ("unit", values) for name, values in {**numbers, "why_not": [""] * 3}.items()},
-        coords={"unit": ["ends", "inside", "ends too"]},
-    )
-    found = Found("a net", hypothesis.circle(sizes=(3.0, 9.0, 27.0)), {"rings": units}, {})
-    assert list(found.table.radius_at_end) == [True, False, True]
-    head, lines = unit_rows(found, 3)
-    assert [line[head.index("radius (px)")] for line in lines] == ["≤ 3.0", "9.0", "≥ 27.0"]
-    edges = find.find(net, hypothesis.edge(), layers=["edges"], looks=2)
-    assert not [name for name in edges.table.columns if str(name).endswith("_at_end")]  # an edge has no size
 
 
 @pytest.mark.parametrize("control", [controls.shuffled, controls.untrained])

@@ -13,6 +13,9 @@ Criteria, each about one way in which a unit may only seem a detector:
 * `looks_agreeing` at least 0.8: in so many of the looks the preferred angle is the unit's own, to a twelfth of a
   period. Units of untrained nets prefer one angle for thin strokes and another for thick ones.
 * `sizes_agreeing` at least 0.6: the same over sizes. A unit that fits one spot of a stroke turns with the size.
+* `size_inside`: the preferred size is neither the smallest nor the largest of those tried, so that there is a peak. A
+  unit that likes curves the better the straighter they are may be one for lines, and one that likes the smallest best
+  may be one for spots.
 * `fwhm` at most a third of a period, and `echo` at most 0.35. Distill's 3b curves have 28 to 69 degrees and 0.01, its
   early curves 0.27, and texture or line units 1.
 * `to_<rival>` at most 0.9: the mean response to the rival at its best angle, over that to the shape at its pose. For
@@ -48,9 +51,11 @@ def criteria(hypothesis: Hypothesis) -> dict[str, Criterion]:
     why = "the best of 3,072 units of nets that learned nothing gets to 0.946"
     found = {"selectivity": Criterion(at_least=0.95, why=why)}
     found["looks_agreeing"] = Criterion(at_least=0.8, why="untrained units turn with the stroke's width")
+    if hypothesis.period is not None and hypothesis.size is not None:
+        found["sizes_agreeing"] = Criterion(at_least=0.6, why="a unit that fits one spot turns with the size")
+    if _is_sized(hypothesis):
+        found["size_inside"] = Criterion(at_least=1.0, why="the size it likes best is to be seen, not to lie beyond")
     if hypothesis.period is not None:
-        if hypothesis.size is not None:
-            found["sizes_agreeing"] = Criterion(at_least=0.6, why="a unit that fits one spot turns with the size")
         found["fwhm"] = Criterion(at_most=hypothesis.period / 3, why="Distill's curve detectors have 28 to 69 degrees")
         found["echo"] = Criterion(at_most=0.35, why="Distill's early curves have 0.27, and lines 1")
     for name in hypothesis.rivals:
@@ -125,6 +130,9 @@ def numbers(seen: Seen, poses: xr.Dataset) -> xr.Dataset:
         )
         found["fwhm"] = fwhm(stretched).values * said.period / 360
         found["echo"] = echo(stretched).fillna(1.0).values
+    if _is_sized(said):
+        size, slack = poses["size"].values, 1 + 1e-6  # sizes were logarithms in between
+        found["size_inside"] = ((size > said.sizes[0] * slack) & (size * slack < said.sizes[-1])).astype(float)
     safe = np.where(level > 0, level, np.nan)
     for name, responses in rivals.items():
         found[f"to_{name}"] = responses.mean(0) / safe
@@ -161,6 +169,11 @@ def selectivity(seen: Seen, poses: xr.Dataset) -> Float[np.ndarray, "look look u
             below, upto = (np.searchsorted(negative[look], positive, side=side) for side in ("left", "right"))
             found[:, look, unit] = (below + upto).mean(1) / (2 * negative.shape[1])
     return found
+
+
+def _is_sized(said: Hypothesis) -> bool:
+    """Says whether the preferred size was measured, and could have been one inside those tried."""
+    return said.at is None and len(said.sizes) >= 3
 
 
 def _near_size(seen: Seen, poses: xr.Dataset) -> Bool[np.ndarray, "size unit"]:

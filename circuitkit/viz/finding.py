@@ -267,9 +267,6 @@ def unit_rows(
     lines = []
     for _, unit in units.iterrows():
         values = [number(float(unit[column]), form) for column, _, form in kept]
-        if bool(unit.get(f"{size}_at_end", False)):
-            place = [column for column, _, _ in kept].index(size)
-            values[place] = f"{'≤' if unit[size] <= min(found.hypothesis.sizes) else '≥'} {values[place]}"
         best = max(rivals, key=lambda name: float(unit[name]), default=None)
         against = MISSING if best is None else f"{best.removeprefix('to_')} {float(unit[best]):.2f}"
         lines.append([str(unit["unit"]), str(unit["layer"]), *values, against])

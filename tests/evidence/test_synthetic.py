@@ -87,10 +87,18 @@ def test_a_unit_at_another_pose_than_is_said_of_it_fails() -> None:
         ({"rival": 2.5}, "to_line"),
         ({"turned": 40.0}, "looks_agreeing"),
         ({"rival": 1.2}, "selectivity"),
+        ({"size": 90.0}, "size_inside"),
+        ({"size": 5.0}, "size_inside"),
     ],
 )
 def test_each_fault_is_named(worse: dict[str, float], fails: str) -> None:
     assert fails in failing(seen(curve(), **worse))
+
+
+def test_a_size_that_is_said_or_one_of_two_need_not_be_a_peak() -> None:
+    assert "size_inside" not in synthetic.criteria(curve(radius=64))
+    assert "size_inside" not in synthetic.criteria(curve(sizes=(6.0, 12.0)))
+    assert "size_inside" not in synthetic.criteria(line())
 
 
 def test_a_silent_unit_holds_nothing() -> None:
