@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from circuitkit.spec import (
     Arc,
+    Beside,
     Circle,
     Circuit,
     Corner,
@@ -138,6 +139,8 @@ def _pattern(term: Inhibition | None, tile: Tile, z: complex, direction: float, 
 
 def _excitation(tile: Tile, z: complex, direction: float, source: Family, offset: float) -> float:
     distance, along, tangent = _follow(tile.along, z)
+    if tile.tolerance is None:  # of units without an angle
+        return _near(distance - offset, along, tile)
     period = 180.0 if isinstance(source.looks_for, Gabor) else source.turn
     # A von Mises bell, written with sin^2: 1 - cos(t) = 2 sin(t / 2)^2.
     half = math.pi * (direction - tangent) / period
@@ -170,11 +173,12 @@ def _follow(shape: object, z: complex) -> tuple[float, float, float]:
         case Circle():
             if abs(z) < 1e-5:
                 return 0.0, math.inf, 90.0  # no point of the path in particular: no unit there counts
-            return (
-                abs(z) - float(shape.radius),
-                float(shape.radius) * cmath.phase(z),
-                90.0 + math.degrees(cmath.phase(z)),
-            )
+            outside, around = abs(z) - float(shape.radius), cmath.phase(z)
+            if shape.inwards:  # the same path, run the other way round
+                return -outside, -float(shape.radius) * around, math.degrees(around) - 90.0
+            return outside, float(shape.radius) * around, 90.0 + math.degrees(around)
+        case Beside():
+            return z.real - float(shape.distance), z.imag, 90.0
         case Corner():
             return _follow_corner(shape, z)
         case Spiral():
@@ -228,7 +232,7 @@ def _tangent(family: Family, angle: float) -> float:
         case _:
             # The angle is the way the family's arc bulges; lines alone have no bulge, and theirs is the path's.
             straight = [tile for tile in family.tiles if isinstance(tile.along, Line)]
-            bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Corner | Spiral)]
+            bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Beside | Corner | Spiral)]
             return angle + (90.0 + bulging[0].turned if bulging else straight[0].turned)
 
 

@@ -38,7 +38,7 @@ class Frame(NamedTuple):
 
 @runtime_checkable
 class Shape(Protocol):
-    """A path of finite length through its anchor, or round it.
+    """A path of finite length through its anchor, or round it, or beside it.
 
     Attributes:
         period: The turn, in degrees, that brings the path back onto itself: 180 for a line, 360 for an arc, 0 for a
@@ -143,9 +143,12 @@ class Circle:
 
     Attributes:
         radius: In pixels.
+        inwards: Whether the path bulges to its centre, for units that lie on a ring and point into it: of an evolute,
+            not of a ring.
     """
 
     radius: Pixels
+    inwards: bool = dataclasses.field(default=False, metadata={"static": True})
 
     period: ClassVar[float] = 0.0
     anchor_tangent: ClassVar[float] = 90.0  # that of its rightmost point, for want of one
@@ -169,13 +172,46 @@ class Circle:
         All points of the path are nearest to the centre. It counts as beyond all ends of the path, so that no unit
         there speaks for the circle: a direction of the path would have to be chosen, and a turn would show it.
         """
-        rho, phi = norm(x, y), bearing(x, y)
+        rho, phi, side = norm(x, y), bearing(x, y), -1 if self.inwards else 1
         along = jnp.where(rho < 1e-5, 1e3 * self.radius, self.radius * phi)
-        return Frame(distance=rho - self.radius, along=along, tangent=90 + jnp.degrees(phi))
+        return Frame(side * (rho - self.radius), side * along, side * 90 + jnp.degrees(phi))
 
     def bounding_radius(self) -> float:
         """Returns the radius."""
         return float(self.radius)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A straight segment at some distance from the anchor, in the direction of +x, across it: what lies to one side.
+
+    Attributes:
+        distance: From the anchor, in pixels.
+        length: From end to end, in pixels.
+    """
+
+    distance: Pixels
+    length: Pixels
+
+    period: ClassVar[float] = 360.0
+    anchor_tangent: ClassVar[float] = 90.0
+
+    def __post_init__(self) -> None:
+        checks.number(self, "distance", above=0, unit="pixels")
+        checks.number(self, "length", above=0, unit="pixels")
+
+    @property
+    def lap(self) -> None:
+        """None: a line never comes back."""
+
+    def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
+        """Returns distance, arc length and tangent at each point."""
+        return Frame(distance=x - self.distance, along=y, tangent=jnp.full_like(x, 90.0))
+
+    def bounding_radius(self) -> float:
+        """Returns how far the ends lie from the anchor."""
+        return math.hypot(float(self.distance), float(self.length) / 2)
 
 
 @jax.tree_util.register_dataclass

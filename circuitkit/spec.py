@@ -29,10 +29,11 @@ import jax
 from circuitkit import checks
 from circuitkit.errors import SpecError, unknown_name
 from circuitkit.geometry import Degrees, Pixels, Scalar
-from circuitkit.shapes import Arc, Circle, Corner, Line, Shape, Spiral
+from circuitkit.shapes import Arc, Beside, Circle, Corner, Line, Shape, Spiral
 
 __all__ = [
     "Arc",
+    "Beside",
     "Circle",
     "Circuit",
     "Corner",
@@ -219,12 +220,13 @@ class Tile:
     where the envelope is the path blurred by a Gaussian of `spread` pixels, and the tuning a bell of
     `tolerance` degrees. All excitation of one unit sums to the tile's `weight`, shared by the units of all sources
     alike. Gabors are matched by orientation alone, so that both polarities excite; curves by the side they bulge to
-    as well.
+    as well. Units without an angle, such as circles, lie on the path wherever they stand: they have no tolerance.
 
     Attributes:
         sources: The earlier families, or their names; kept as names.
         along: The shape.
-        tolerance: How far a source may turn away from the tangent, in degrees (standard deviation).
+        tolerance: How far a source may turn away from the tangent, in degrees (standard deviation); None for sources
+            without an angle.
         spread: How far it may lie off the path, in pixels (standard deviation).
         minus: The inhibitions; `tile - Crossing(0.7)` adds one.
         turned: By how much the whole tile is turned against the member's own angle, in degrees. The sum of a tile and
@@ -234,7 +236,7 @@ class Tile:
 
     sources: "tuple[str, ...] | Family | str | tuple[Family, ...]"
     along: Shape
-    tolerance: Degrees
+    tolerance: Degrees | None = None
     spread: Pixels = 1.3
     minus: tuple[Inhibition, ...] = ()
     turned: float = dataclasses.field(kw_only=True, default=0.0)
@@ -245,14 +247,15 @@ class Tile:
         part = f"Tile({', '.join(self.source_names)})"
         if checks.is_plain(self.along) or isinstance(self.along, str | None):
             raise SpecError(f"{part} has along={self.along!r}: wanted a shape, such as Line(length=4).")
-        checks.number(self, "tolerance", part=part, above=0, unit="degrees")
+        if self.tolerance is not None:
+            checks.number(self, "tolerance", part=part, above=0, unit="degrees")
         checks.number(self, "spread", part=part, above=0, unit="pixels")
         checks.number(self, "turned", part=part, unit="degrees")
         checks.number(self, "weight", part=part, above=0)
         if isinstance(self.along, Circle) and any(isinstance(term, OppositeArc) for term in self.minus):
             raise SpecError(
                 f"{part} subtracts an OppositeArc from a Circle: turned by 180 degrees, that is the circle itself. "
-                "Curves that bulge inwards are Reversed."
+                "Curves that bulge to its other side are Reversed."
             )
 
     @property
@@ -509,9 +512,10 @@ class Circuit:
             for tile in family.tiles:
                 turned = f", turned by {_plain(tile.turned)} degrees" if tile.turned else ""
                 weight = "" if _plain(tile.weight) == "1" else f"{_plain(tile.weight)} "
+                tolerance = "" if tile.tolerance is None else f"tolerance {_plain(tile.tolerance)} degrees, "
                 lines.append(
-                    f"    + {weight}{', '.join(tile.source_names)} along {_call(tile.along)}{turned}, "
-                    f"tolerance {_plain(tile.tolerance)} degrees, spread {_plain(tile.spread)} pixels"
+                    f"    + {weight}{', '.join(tile.source_names)} along {_call(tile.along)}{turned}, {tolerance}"
+                    f"spread {_plain(tile.spread)} pixels"
                 )
                 lines.extend(f"      - {_call(term)}: {term.reason}" for term in tile.minus)
         return "\n".join(lines)
@@ -529,9 +533,18 @@ def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: s
     for name, source in sources.items():
         matched = source.matched_period
         if not source.has_angle:
+            across = [type(term).__name__ for term in tile.minus if isinstance(term, Crossing | Reversed)]
+            if tile.tolerance is not None or across:
+                raise SpecError(
+                    f"family {family.name!r} of {owner} lays {name!r} along its shape, whose units have no angle, so "
+                    "none of them runs along it or across it: leave out "
+                    f"{' and '.join([*(['tolerance'] if tile.tolerance is not None else []), *across])}."
+                )
+            continue
+        if tile.tolerance is None:
             raise SpecError(
-                f"family {family.name!r} of {owner} lays {name!r} along its shape, whose units have no angle, so none "
-                "of them runs along it: wanted lines, curves or Gabors."
+                f"family {family.name!r} of {owner} lays {name!r} along its shape without a tolerance: wanted how far "
+                "its units may turn away from the path, in degrees, such as tolerance=15."
             )
         if tile.along.period and matched > family.turn:
             raise SpecError(
@@ -543,7 +556,8 @@ def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: s
                 f"family {family.name!r} of {owner} subtracts {name!r}, Reversed: half a turn brings them back, so "
                 "they would inhibit where they excite. Only what has sides, such as a curve, can be reversed."
             )
-    periods = {name: source.matched_period for name, source in sources.items()}
+    # What has no angle comes back after any turn.
+    periods = {name: source.matched_period if source.has_angle else 0.0 for name, source in sources.items()}
     if len(set(periods.values())) > 1:
         raise SpecError(
             f"a tile of family {family.name!r} of {owner} mixes sources that come back after different "
@@ -568,8 +582,9 @@ def _check_union(family: Family, sources: list[Family], owner: str) -> None:
 
 
 def _call(node: Gabor | Shape | Inhibition) -> str:
-    """Writes a node as the call that makes it, its reason left out."""
-    fields = [f.name for f in dataclasses.fields(node) if f.name != "reason"]  # type: ignore[arg-type]
+    """Writes a node as the call that makes it; its reason and switches that are off are left out."""
+    every = [f.name for f in dataclasses.fields(node) if f.name != "reason"]  # type: ignore[arg-type]
+    fields = [name for name in every if getattr(node, name) is not False]
     return f"{type(node).__name__}({', '.join(f'{name}={_plain(getattr(node, name))}' for name in fields)})"
 
 

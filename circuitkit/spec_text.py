@@ -26,7 +26,7 @@ _NODES: dict[str, tuple[type, ...]] = {
 }
 _LISTS = ("families", "terms", "minus")
 _TEXTS = ("name", "reason")
-_SWITCHES = ("over_angles",)
+_SWITCHES = ("over_angles", "inwards")
 
 
 def to_json(circuit: Circuit) -> str:

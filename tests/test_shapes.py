@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from circuitkit.errors import SpecError
 from circuitkit.motifs.tiling import envelope
-from circuitkit.shapes import Arc, Circle, Corner, Line, Shape, Spiral, arc_frame
+from circuitkit.shapes import Arc, Beside, Circle, Corner, Line, Shape, Spiral, arc_frame
 from tests.strategies import arcs, numbers
 
 FLOAT32_ROUNDING = 1e-5  # of lengths of some tens of pixels
@@ -196,6 +196,27 @@ def test_a_circle_is_an_arc_seen_from_its_centre(x, y, radius):
     assert abs(turns - np.round(turns)) < 1e-3
 
 
+@given(x=numbers(-9, 9), y=numbers(-9, 9))
+def test_a_circle_that_bulges_inwards_is_the_same_path_the_other_way_round(x, y):
+    if math.hypot(x, y) < 0.01:
+        return
+    outwards, inwards = (
+        Circle(radius=5, inwards=inwards).frame(jnp.float32(x), jnp.float32(y)) for inwards in (False, True)
+    )
+    assert float(inwards.distance) == -float(outwards.distance)
+    assert float(inwards.along) == -float(outwards.along)
+    assert float(outwards.tangent - inwards.tangent) % 360 == pytest.approx(180)
+
+
+@given(x=numbers(-9, 9), y=numbers(-9, 9), distance=numbers(1, 9))
+def test_what_lies_beside_is_a_line_moved_and_turned(x, y, distance):
+    beside = Beside(distance=distance, length=3).frame(jnp.float32(x), jnp.float32(y))
+    line = Line(length=3).frame(jnp.float32(y), jnp.float32(x - distance))
+    np.testing.assert_allclose((beside.distance, beside.along), (line.distance, line.along), atol=FLOAT32_ROUNDING)
+    assert float(beside.tangent) == 90
+    assert Beside(distance=3, length=8).bounding_radius() == pytest.approx(5)
+
+
 CENTRE = jnp.zeros(()), jnp.zeros(())
 
 
@@ -224,6 +245,8 @@ def test_without_its_lap_it_would_have_one():
     "shape",
     [
         Circle(radius=5),
+        Circle(radius=5, inwards=True),
+        Beside(distance=4, length=6),
         Corner(opening=90, length=9),
         Corner(opening=180, length=9),
         Corner(opening=60, length=9, rounding=3),
@@ -255,6 +278,7 @@ def test_shapes_are_shapes():
     assert isinstance(Line(length=1), Shape)
     assert isinstance(Arc(radius=1, length=1), Shape)
     assert isinstance(Circle(radius=1), Shape)
+    assert isinstance(Beside(distance=1, length=1), Shape)
     assert isinstance(Corner(opening=90, length=1), Shape)
     assert isinstance(Spiral(radius=1, pitch=9, length=1), Shape)
     assert not isinstance(3.0, Shape)
@@ -272,6 +296,10 @@ def test_shapes_are_shapes():
             lambda: Arc(radius=2, length=13),
             "Arc has length=13.0: a circle of radius 2.0 is only 12.57 pixels round. Shorten the arc, or give it a "
             "larger radius.",
+        ),
+        (
+            lambda: Beside(distance=0, length=1),
+            "Beside has distance=0: wanted a finite number of pixels above 0.",
         ),
         (lambda: Circle(radius=0), "Circle has radius=0: wanted a finite number of pixels above 0."),
         (lambda: Corner(opening=0, length=1), "Corner has opening=0: wanted a finite number of degrees above 0."),

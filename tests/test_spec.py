@@ -186,7 +186,7 @@ REFUSED = {
     "an opposite circle": (
         lambda: Tile(ARCS, RING, tolerance=20) - OppositeArc(1),
         "Tile(arcs) subtracts an OppositeArc from a Circle: turned by 180 degrees, that is the circle itself. Curves "
-        "that bulge inwards are Reversed.",
+        "that bulge to its other side are Reversed.",
     ),
     "reversed lines": (
         lambda: Circuit("c", [EDGES, LINES, Family("a", Tile(LINES, ARC, tolerance=20) - Reversed(1), angles=8)]),
@@ -196,7 +196,19 @@ REFUSED = {
     "a path of circles": (
         lambda: Circuit("c", [EDGES, LINES, ARCS, CIRCLES, Family("x", Tile(CIRCLES, ARC, tolerance=20), angles=8)]),
         "family 'x' of circuit 'c' lays 'circles' along its shape, whose units have no angle, so none of them runs "
-        "along it: wanted lines, curves or Gabors.",
+        "along it or across it: leave out tolerance.",
+    ),
+    "circles across a path": (
+        lambda: Circuit(
+            "c", [EDGES, LINES, ARCS, CIRCLES, Family("x", Tile(CIRCLES, ARC) - Crossing(1) - Reversed(1), angles=8)]
+        ),
+        "family 'x' of circuit 'c' lays 'circles' along its shape, whose units have no angle, so none of them runs "
+        "along it or across it: leave out Crossing and Reversed.",
+    ),
+    "a path that anything may lie on": (
+        lambda: Circuit("c", [EDGES, Family("x", Tile(EDGES, LINE), angles=8)]),
+        "family 'x' of circuit 'c' lays 'edges' along its shape without a tolerance: wanted how far its units may turn "
+        "away from the path, in degrees, such as tolerance=15.",
     ),
     "a tile of no weight": (
         lambda: Tile(EDGES, LINE, tolerance=20, weight=0),

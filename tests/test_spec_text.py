@@ -161,8 +161,8 @@ REFUSED = {
     ),
     "a template as a shape": (
         with_tile(along=GABOR),
-        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Circle or Corner or Line or "
-        "Spiral.",
+        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Beside or Circle or Corner or "
+        "Line or Spiral.",
     ),
     "a number as inhibitions": (
         with_tile(minus=0.7),

@@ -19,7 +19,8 @@ the box is repeated every lap, so that a whole circle has no notch where its end
     bell(d) = exp(k (cos(2 pi d / period) - 1)),    k = (period / (2 pi tolerance))^2
 
 so that near 0 it is a Gaussian of `tolerance` degrees. The period is 180 where only orientation counts
-(Gabors of both polarities, lines) and 360 where the side of the bulge counts too (curves).
+(Gabors of both polarities, lines) and 360 where the side of the bulge counts too (curves). For units without an angle,
+which run along no path, it is 1.
 
 **Inhibition**, each pattern scaled so that all of it together is `strength` times all of the excitation:
 
@@ -85,6 +86,8 @@ def _excitation(
 ) -> Pattern:
     frame = tile.along.frame(x, y)
     near = envelope(frame, tile.along.length, tile.spread, offset=offset, lap=tile.along.lap)
+    if tile.tolerance is None:
+        return jnp.broadcast_to(near[:, None], (*direction.shape, *near.shape[1:]))
     return near[:, None] * bell(direction[:, :, None, None] - frame.tangent[:, None], tile.tolerance, period=period)
 
 

@@ -14,6 +14,7 @@ from circuitkit.build import build
 from circuitkit.kernels import kernel_size
 from circuitkit.spec import (
     Arc,
+    Beside,
     Circle,
     Circuit,
     Corner,
@@ -103,7 +104,15 @@ MIXTURE = Family(
     size=5,
 )  # fmt: skip
 ENERGY = Family("energy", Union((LINES, ARCS), over_angles=True), angles=1)
-NEW = [CORNERS, SPIRALS, RING, MIXTURE, ENERGY]
+EVOLUTE = Family("evolute", Tile(ARCS, Circle(radius=2, inwards=True), tolerance=50, spread=0.8), angles=1, size=5)
+SIDES = Family(
+    "sides",
+    Tile(ENERGY, Beside(distance=1.5, length=2), spread=1) - OppositeArc(0.8)
+    + Tile(ENERGY, Beside(distance=1, length=2), spread=0.7, turned=90) - Flank(0.3, 1.0),
+    angles=4,
+    size=5,
+)  # fmt: skip
+NEW = [CORNERS, SPIRALS, RING, MIXTURE, ENERGY, EVOLUTE, SIDES]
 ONE_OF_EACH = Circuit("each", [EDGES, BARS, CONTOURS, LINES, ARCS, CURVES, *NEW, ROWS])
 IMAGE = noise(3, 11)
 
@@ -138,7 +147,7 @@ def test_every_number_that_is_changed_on_one_side_is_noticed(meant, index):
 
 
 def test_all_layers_below_a_change_still_agree(meant):
-    last = PATHS.index(".families[11].looks_for.minus[0].strength")  # of the rows' inhibition
+    last = PATHS.index(f".families[{len(ONE_OF_EACH.families) - 1}].looks_for.minus[0].strength")  # of the rows
     changed = jax.tree.unflatten(TREE, [2 * leaf if at == last else leaf for at, leaf in enumerate(LEAVES)])
     found = share(built(changed), meant)
     assert found.pop("rows") > NOTICED
