@@ -19,13 +19,21 @@ from circuitkit.store import open_responses
 from circuitkit.study import study
 from circuitkit.survey import survey
 from circuitkit.sweep import tune
+from circuitkit.symmetry import Motion, cyclic, dihedral
+from circuitkit.turned import assert_equivariant, equivariance_by_layer, equivariance_error
 
 __all__ = [
     "HandbuiltNet",
+    "Motion",
     "Net",
     "Probe",
+    "assert_equivariant",
     "build",
     "crops",
+    "cyclic",
+    "dihedral",
+    "equivariance_by_layer",
+    "equivariance_error",
     "from_json",
     "grid",
     "jit",

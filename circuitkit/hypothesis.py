@@ -51,6 +51,9 @@ _WHITE, _ORANGE, _CYAN, _GREY = (1.0, 1.0, 1.0), (1.0, 0.5, -0.3), (-0.2, 0.8, 0
 
 _POLARITY: Factors = {"polarity": ({"polarity": 1.0}, {"polarity": -1.0})}
 
+PART_LOOKS = 6
+"""In which a part of the shape is shown."""
+
 STROKED: Factors = {
     **_POLARITY,
     "width": ({"width": 1.5}, {"width": 3.0}, {"width": 5.0}),
@@ -111,6 +114,8 @@ class Hypothesis:
         period: The turn that brings the shape back, in degrees; None for a shape that has no angle.
         size: Name of the parameter that says how large the shape is; None if it has no size.
         sizes: The sizes that are tried, in pixels, ascending.
+        part: A parameter of the shape, and its value over the size, that make a part of the shape which has to do: a
+            third of a circle for a curve, since what needs all of the circle is no curve detector. None for none.
         rivals: What the unit must prefer less, by name.
         factors: What must not matter.
         replica: Other levels, for finding out whether a verdict holds on looks that it was not made on.
@@ -124,6 +129,7 @@ class Hypothesis:
     period: float | None = 360.0
     size: str | None = None
     sizes: Sequence[float] = ()
+    part: tuple[str, float] | None = None
     rivals: Mapping[str, Stimulus] = dataclasses.field(default_factory=dict)
     factors: Factors = dataclasses.field(default_factory=lambda: _POLARITY)
     replica: Factors = dataclasses.field(default_factory=lambda: _POLARITY)
@@ -141,6 +147,11 @@ class Hypothesis:
             raise SpecError(f"{part} has angle={self.angle:g}, but no period: leave one of them out.")
         if self.size is not None and self.size not in known:
             raise unknown_name("parameter", self.size, known, owner=f"stimulus {type(self.shape).__name__}")
+        if self.part is not None and (self.part[0] not in known or self.size is None):
+            raise SpecError(
+                f"{part} has part={self.part!r}: wanted a parameter of {type(self.shape).__name__} and its value over "
+                "the size, of a shape that has a size."
+            )
         if (self.size is None) != (not self.sizes) or list(self.sizes) != sorted(set(self.sizes)):
             raise SpecError(
                 f"{part} has size={self.size!r} and sizes={tuple(self.sizes)}: wanted the name of a parameter and "
@@ -177,6 +188,21 @@ class Hypothesis:
         axes = {} if self.size is None else {self.size: tuple(self.sizes)}
         drawn = drawn_looks(self.replica if replica else self.factors, looks, seed)
         return grid(self.shape, drawn, angle=turn(angles, over=self.period or 360.0), **axes)
+
+    def part_stimuli(self, angles: int = 24, *, looks: int = 24, seed: int = 0, replica: bool = False) -> Grid:
+        """Returns a part of the shape at all angles and sizes, in the first looks; see `part`.
+
+        Returns:
+            A grid over the looks, the size and the angle.
+        """
+        if self.part is None or self.size is None:
+            raise SpecError(f"hypothesis {self.name!r} names no part of its shape: give it part=.")
+        drawn = drawn_looks(self.replica if replica else self.factors, looks, seed)
+        name, share = self.part
+        whole = float(getattr(self.shape, name))
+        sizes = {self.size: tuple(self.sizes), name: [min(share * size, whole) for size in self.sizes]}
+        some = {key: values[:PART_LOOKS] for key, values in drawn.items()}
+        return grid(self.shape, some, sizes, angle=turn(angles, over=self.period or 360.0))
 
     def rival_stimuli(
         self, angles: int = 24, *, looks: int = 24, seed: int = 0, replica: bool = False
@@ -246,6 +272,7 @@ def curve(
         period=360,
         size="radius",
         sizes=sizes,
+        part=("length", 2 * math.pi / 3),
         rivals={
             "line": Curve(radius=math.inf),
             "sharp corner": Corner(opening=60),

@@ -252,7 +252,9 @@ class Corner:
         Outside a sharp vertex the tangent turns from one arm's to the other's. Inside, on the line between the arms,
         both are equally near, and the tangent across is taken.
         """
-        side, turn = jnp.sign(y), jnp.deg2rad((180 - jnp.asarray(self.opening)) / 2)
+        # A point on the line between the arms, turned back by its unit's angle, is off it by a rounding: no side's.
+        side = jnp.where(jnp.abs(y) < 1e-4, 0.0, jnp.sign(y))
+        turn = jnp.deg2rad((180 - jnp.asarray(self.opening)) / 2)
         # From the centre of the rounding, seen in the upper half.
         x, y = x + self.rounding, jnp.abs(y)
         phi = bearing(x, y)

@@ -36,6 +36,16 @@ def test_rivals_can_be_drawn_in_every_look_and_differ_from_the_shape(name: str) 
         assert not np.allclose(np.asarray(rival[0].draw(SIDE)), own, atol=0.1)
 
 
+def test_a_part_of_a_curve_is_a_third_of_its_circle_or_all_of_what_is_shown() -> None:
+    part = curve(sizes=(10.0, 20.0, 60.0)).part_stimuli(4, looks=9)
+    assert part.shape == (6, 3, 4)  # the first looks, the sizes, the angles
+    assert [part.coords["length"][1][index] for index in range(3)] == pytest.approx([20.94, 41.89, 90.0], abs=0.01)
+    with pytest.raises(SpecError, match="names no part"):
+        line().part_stimuli(4)
+    with pytest.raises(SpecError, match="wanted a parameter of Line"):
+        Hypothesis(name="x", shape=stimuli.Line(), part=("length", 1.0))
+
+
 @given(count=st.integers(1, 40), seed=st.integers(0, 10_000))
 def test_looks_are_balanced_and_the_first_is_plain(count: int, seed: int) -> None:
     for name, levels in levels_of_looks(STROKED, count, seed).items():

@@ -17,12 +17,11 @@ Criteria:
 * `tuning_distance` at most 0.5: the two response maps over angle and size, averaged over looks, each as a share of its
   sum, and half of their absolute difference. 0 is the same map, 1 no overlap.
 * `ahead` at least 0: the agreement minus that of the members a quarter of a period or more away, the best of them.
-* `decoys_behind` at least 2/3, where decoys are given: circuits for other shapes that pass careless tests, each by the
-  member that responds most to the shape at the unit's pose; so many of them agree less with this unit than the
-  counterpart does. It is not all of them, because trained units would not meet that: for 17 curve units of fire5 each
-  decoy is behind for 16 or 17, except the spiral arm (7) and the smaller radius (9). So this argument tells curves
-  from other shapes, and not a curve detector from its nearest relatives. `ahead_of_decoys` is by how much the
-  counterpart is ahead of the best.
+* `ahead_of_decoys` at least -0.03, where decoys are given: circuits for other shapes that pass careless tests, each by
+  the member that responds most to the shape at the unit's pose; the agreement minus that of the best of them. It is
+  less than 0 because of noise: 13 of 16 curve units of fire5 lie between -0.02 and 0.01, their best decoys being the
+  spiral arm and the smaller radius. A spiral arm by hand, of all decoys the nearest to a curve, has -0.09 to -0.04,
+  and a circle -0.55 to -0.43. The bound was set on these.
 
 The null holds counterparts against control units, each at its own pose; and members of the counterpart's family at
 wrong angles against the unit.
@@ -75,7 +74,7 @@ def criteria(hypothesis: Hypothesis, *, natural: bool, decoys: bool) -> dict[str
     if hypothesis.period is not None:
         found["ahead"] = Criterion(at_least=0.0, why="its own member is to be the best one")
     if decoys:
-        found["decoys_behind"] = Criterion(at_least=2 / 3, why="circuits for other shapes are to agree with it less")
+        found["ahead_of_decoys"] = Criterion(at_least=-0.03, why="no circuit for another shape is to agree more")
     return found
 
 
@@ -198,9 +197,7 @@ def _compare(
                     at = maps[at_pose(said, shown.angles, pose[[unit]])[:, 0]][..., place].mean((0, 1))
                     decoys.setdefault(name, np.full(units, np.nan))[unit] = both[row, place][at.argmax()]
     if decoys:
-        against = np.stack(list(decoys.values()))
-        numbers["decoys_behind"] = (against < numbers["agreement"]).mean(0)
-        numbers["ahead_of_decoys"] = numbers["agreement"] - against.max(0)
+        numbers["ahead_of_decoys"] = numbers["agreement"] - np.max(list(decoys.values()), axis=0)
     mine, theirs = shown.maps(own), shown.maps(counterpart)
     numbers["tuning_distance"] = np.abs(_share(mine) - _share(theirs)).sum((0, 1)) / 2
     return _Found(numbers, counterpart, names, wrong, decoys, (mine, theirs))

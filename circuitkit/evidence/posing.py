@@ -38,6 +38,9 @@ AWAY = 1 / 4
 """Share of the period beyond which an angle counts as another one: 90 of 360 degrees."""
 
 
+_PART = "a part of the shape"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Seen:
     """Rectified responses of some units to a shape and its rivals.
@@ -46,11 +49,13 @@ class Seen:
         hypothesis: What was shown.
         shape: (look, angle, size, unit); one size, NaN, where the shape has none.
         rivals: (look, angle, unit) each, by name, over a whole turn.
+        part: (look, angle, size, unit), to a part of the shape in the first looks; None if the hypothesis names none.
     """
 
     hypothesis: Hypothesis
     shape: xr.DataArray
     rivals: dict[str, xr.DataArray]
+    part: xr.DataArray | None = None
 
 
 def respond(
@@ -78,20 +83,26 @@ def respond(
     """
     own = hypothesis.stimuli(angles, looks=looks, seed=seed, replica=replica)
     others = hypothesis.rival_stimuli(angles, looks=looks, seed=seed, replica=replica) if rivals else {}
-    total, before = len(own) + sum(map(len, others.values())), 0
+    wanted = {"": own, **others}
+    if rivals and hypothesis.part is not None:
+        wanted[_PART] = hypothesis.part_stimuli(angles, looks=looks, seed=seed, replica=replica)
+    total, before = sum(map(len, wanted.values())), 0
 
     def report(done: int, _total: int) -> None:
         if progress is not None:
             progress(before + done, total)
 
     found = {}
-    for name, stimuli in {"": own, **others}.items():
-        found[name] = _labelled(tune(probe, stimuli, progress=report), hypothesis)
+    for name, stimuli in wanted.items():
+        responses = tune(probe, stimuli, progress=report)
+        if name == _PART:  # its sizes come before its angles
+            responses = responses.transpose(responses.dims[0], responses.dims[2], responses.dims[1], responses.dims[3])
+        found[name] = _labelled(responses, hypothesis)
         before += len(stimuli)
-    shape = found.pop("")
+    shape, part = found.pop(""), found.pop(_PART, None)
     if "size" not in shape.dims:
         shape = shape.expand_dims(size=[np.nan], axis=2)
-    return Seen(hypothesis, shape, found)
+    return Seen(hypothesis, shape, found, part)
 
 
 def _labelled(responses: xr.DataArray, hypothesis: Hypothesis) -> xr.DataArray:

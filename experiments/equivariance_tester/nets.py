@@ -89,8 +89,8 @@ def entry(case: Case, rng: np.random.Generator) -> Case:
 
 
 def shuffled(case: Case, rng: np.random.Generator) -> Case:
-    """Shuffles the entries of the last kernel."""
-    layer = case.probe.layer
+    """Shuffles the entries of the arcs' kernel."""
+    layer = "arcs"  # a union's entries are all the same
 
     def change(weight: object) -> Array:
         value: Array = weight.value  # type: ignore[attr-defined]
@@ -130,13 +130,14 @@ class Structure:
         base = rng.normal(size=(k, k)) / k
         first = np.stack([_moved(base, motion) for motion in self.group], axis=-1)[:, :, None]
         plain = rng.normal(size=(3, 3, units, units)) / np.sqrt(9 * units)
+        plain -= plain.mean()  # the layer before is positive: with a mean below 0, this one could be silent
         second = np.zeros_like(plain)
         for motion in self.group:
             to = self.permutation(motion)
             for source in range(units):
                 for unit in range(units):
                     second[:, :, to[source], to[unit]] += _moved(plain[:, :, source, unit], motion) / np.sqrt(units)
-        return {"first": first, "second": second, "bias": np.full(units, rng.normal() / 4)}
+        return {"first": first, "second": second, "bias": np.full(units, abs(rng.normal()) / 4)}
 
     def net(self, weights: dict[str, Values]) -> FunctionNet:
         """Returns the net."""

@@ -23,6 +23,7 @@ def seen(
     echo: float = 0.0,
     rival: float = 0.3,
     turned: float = 0.0,
+    part: float = 0.9,
     noise: float = 0.02,
 ) -> Seen:
     """Returns what an ideal unit responds, made worse in one way or another."""
@@ -41,13 +42,15 @@ def seen(
     shape = look * tuned[:, :, None] * scaled + noise * rng.random((LOOKS, 24, len(sizes)))
     rivals = {name: rival * look[..., 0] * rng.random((LOOKS, 24)) for name in said.rivals}
     coords = {"angle": angles, "size": sizes, "unit": ["u"]}
+    own_responses = xr.DataArray(shape[..., None], dims=("look", "angle", "size", "unit"), coords=coords)
     return Seen(
         said,
-        xr.DataArray(shape[..., None], dims=("look", "angle", "size", "unit"), coords=coords),
+        own_responses,
         {
             name: xr.DataArray(each[..., None], dims=("look", "angle", "unit"), coords={"angle": ANGLES, "unit": ["u"]})
             for name, each in rivals.items()
         },
+        None if said.part is None else part * own_responses.isel(look=slice(0, 4)),
     )
 
 
@@ -87,6 +90,7 @@ def test_a_unit_at_another_pose_than_is_said_of_it_fails() -> None:
         ({"rival": 2.5}, "to_line"),
         ({"turned": 40.0}, "looks_agreeing"),
         ({"rival": 1.2}, "selectivity"),
+        ({"part": 0.4}, "part"),
         ({"size": 90.0}, "size_inside"),
         ({"size": 5.0}, "size_inside"),
     ],
@@ -103,8 +107,9 @@ def test_a_size_that_is_said_or_one_of_two_need_not_be_a_peak() -> None:
 
 def test_a_silent_unit_holds_nothing() -> None:
     silent = seen(curve())
-    silent = Seen(silent.hypothesis, silent.shape * 0, {name: each * 0 for name, each in silent.rivals.items()})
-    assert {"selectivity", "looks_agreeing", "to_line"} <= set(failing(silent))
+    rivals = {name: each * 0 for name, each in silent.rivals.items()}
+    silent = Seen(silent.hypothesis, silent.shape * 0, rivals, silent.shape[:2] * 0)
+    assert {"selectivity", "looks_agreeing", "to_line", "part"} <= set(failing(silent))
 
 
 def test_selectivity_is_the_area_under_the_curve_of_all_looks_together() -> None:

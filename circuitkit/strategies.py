@@ -1,0 +1,246 @@
+"""Random specs, images and motions for property tests of one's own circuits and nets, by Hypothesis.
+
+    import circuitkit as ck
+    from circuitkit import strategies
+    from hypothesis import given
+
+    @given(spec=strategies.specs())
+    def test_a_circuit_turns_with_the_image(spec):
+        ck.assert_equivariant(ck.HandbuiltNet(ck.build(spec))["lines"], ck.cyclic(4))
+
+Whatever is drawn can be built. The structure of a spec is drawn from a few plans, since each new one is compiled anew;
+its numbers are free, in ranges that a small kernel can hold: Gabors of at most seven pixels, tiles of five.
+
+Hypothesis is needed for this module alone: `pip install hypothesis`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from circuitkit.errors import SpecError
+from circuitkit.shapes import Shape
+from circuitkit.spec import (
+    Arc,
+    Circle,
+    Circuit,
+    Corner,
+    Crossing,
+    Family,
+    Flank,
+    Gabor,
+    Inhibition,
+    Line,
+    OppositeArc,
+    Reversed,
+    Spiral,
+    Tile,
+    Tiles,
+    Union,
+)
+from circuitkit.symmetry import Motion, dihedral
+
+try:
+    from hypothesis import strategies as st
+except ImportError as error:
+    raise ImportError(
+        "circuitkit.strategies draws by Hypothesis, which is not installed: pip install hypothesis. The rest of "
+        "circuitkit does without it."
+    ) from error
+
+
+Draw = Callable[..., Any]
+"""What Hypothesis gives to a strategy: it draws from another one."""
+
+
+class Plan(NamedTuple):
+    """What a circuit consists of, short of its numbers.
+
+    Attributes:
+        around: Members of a family over the full turn; bars and contours have half as many, over half a turn.
+        size: Side of the Gabors' kernels; that of tiles is 5.
+        phases: Of the edges, and of the bars if there are any.
+        united: Whether lines read the union of edges and bars, and not both of them.
+        lines: Number of lines.
+        minus: What inhibits the lines, the arcs and the top.
+        also: A second tile of the arcs, which reads the Gabors past the lines: its shape.
+        top: What comes after the arcs: curves, curves that read lines as well, or straight rows of arcs; corners, a
+            ring of arcs and a union over angles; or spirals, and curves mixed with a line at an angle to them.
+    """
+
+    around: int
+    size: int
+    phases: tuple[float, ...]
+    united: bool
+    lines: int
+    minus: tuple[tuple[type[Inhibition], ...], ...]
+    also: type[Line | Arc] | None = None
+    top: Literal["curves", "lines and curves", "rows", "corners and a ring", "spirals and a mixture"] | None = None
+
+
+PLANS = (
+    Plan(4, 5, (90.0,), united=False, lines=4, minus=((Crossing,), (OppositeArc, Flank), ()), top="curves"),
+    Plan(4, 5, (270.0, 0.0), united=True, lines=2, minus=((), (Crossing,), (OppositeArc,)), also=Arc, top="rows"),
+    Plan(8, 5, (30.0, 180.0), united=False, lines=8, minus=((Flank,), (), (Crossing,)), top="lines and curves"),
+    Plan(8, 7, (90.0, 180.0), united=True, lines=4, minus=((Crossing, Flank), (Crossing, OppositeArc), ()), also=Line),
+    Plan(12, 7, (90.0,), united=False, lines=12, minus=((), (OppositeArc,), (Flank, OppositeArc)), top="rows"),
+    Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Crossing, Reversed)), top="corners and a ring"),
+)
+CHIRAL_PLANS = (Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Reversed,)), top="spirals and a mixture"),)
+"""Circuits that are not their own mirror image, so that turns and shifts alone permute their units."""
+
+
+LATTICE = dihedral(4)
+"""The motions that carry the pixel grid onto itself."""
+
+
+def numbers(low: float, high: float) -> st.SearchStrategy[float]:
+    """Draws a float32 number, so that specs survive the way through JAX unchanged."""
+    return st.floats(low, high, width=32)
+
+
+def gabors(phase: float) -> st.SearchStrategy[Gabor]:
+    """Draws Gabors for kernels of five or seven pixels."""
+    return st.builds(Gabor, wavelength=numbers(3, 6), sigma=numbers(1.25, 2.5), phase=st.just(phase))
+
+
+@st.composite
+def inhibitions(draw: Draw, kind: type[Inhibition]) -> Inhibition:
+    """Draws an inhibition, so weak that two of them cannot take away all of a tile's excitation."""
+    strength = draw(numbers(0.125, 0.375))
+    if kind is Flank:
+        return Flank(strength, distance=draw(numbers(1.5, 4)))
+    made: Callable[..., Inhibition] = kind
+    return made(strength)
+
+
+def lines() -> st.SearchStrategy[Line]:
+    """Draws lines of a few pixels."""
+    return st.builds(Line, length=numbers(1, 6))
+
+
+@st.composite
+def arcs(draw: Draw) -> Arc:
+    """Draws arcs of a few pixels, up to almost the full circle."""
+    radius = draw(numbers(2, 30))
+    return Arc(radius=radius, length=draw(numbers(1, min(8, 6 * radius))))
+
+
+def circles() -> st.SearchStrategy[Circle]:
+    """Draws circles whose rim is in a small kernel."""
+    return st.builds(Circle, radius=numbers(1, 3))
+
+
+def corners() -> st.SearchStrategy[Corner]:
+    """Draws corners, sharp and round, up to a straight line."""
+    return st.builds(Corner, opening=numbers(30, 180), length=numbers(2, 8), rounding=st.just(0.0) | numbers(0.25, 6))
+
+
+@st.composite
+def spirals(draw: Draw) -> Spiral:
+    """Draws arms of either hand; so large that a small kernel lies within half a radius of them."""
+    return Spiral(radius=draw(numbers(6, 20)), pitch=draw(numbers(-50, 50)), length=draw(numbers(1, 8)))
+
+
+@st.composite
+def tiles(
+    draw: Draw,
+    sources: tuple[str, ...],
+    shapes: st.SearchStrategy[Shape],
+    minus: tuple[type[Inhibition], ...] = (),
+    *,
+    turned: st.SearchStrategy[float] | None = None,
+) -> Tile:
+    """Draws a tile of the sources along one of the shapes, inhibited in the ways given; or turned, of any weight."""
+    tile = Tile(sources, draw(shapes), tolerance=draw(numbers(10, 60)), spread=draw(numbers(0.75, 2)))
+    if turned is not None:
+        tile = dataclasses.replace(tile, turned=draw(turned), weight=draw(numbers(0.25, 2)))
+    for kind in minus:
+        tile = tile - draw(inhibitions(kind))
+    return tile
+
+
+@st.composite
+def families(draw: Draw, name: str = "edges", angles: Sequence[int] = (4, 8, 12)) -> Family:
+    """Draws a family of Gabors: edges, light or dark bars, or what lies between them.
+
+    Args:
+        draw: Given by Hypothesis.
+        name: Of the family.
+        angles: How many members over the full turn; bars, over half of it, have half as many.
+    """
+    if odd := [count for count in angles if count % 4]:
+        raise SpecError(f"families has angles={odd}: wanted multiples of 4, which quarter turns permute.")
+    gabor = draw(st.sampled_from((90.0, 270.0, 30.0, 0.0, 180.0)).flatmap(gabors))
+    count = draw(st.sampled_from(tuple(angles)))
+    return Family(name, gabor, angles=count if gabor.period == 360 else count // 2, size=draw(st.sampled_from((5, 7))))
+
+
+@st.composite
+def specs(draw: Draw, plans: Sequence[Plan] = PLANS) -> Circuit:
+    """Draws a circuit by one of some plans: Gabors, perhaps a union, lines, arcs, and what reads the arcs.
+
+    Quarter turns permute the units of all of them. Mirrors permute those of `PLANS`; `CHIRAL_PLANS` have spirals.
+    """
+    return _drawn(draw, draw(st.sampled_from(tuple(plans))))
+
+
+@st.composite
+def images(draw: Draw, sizes: Sequence[int] = (16, 17), channels: int = 1) -> Float[Array, "1 h w channel"]:
+    """Draws a square image with values -1 to 1: noise of any contrast, on which lies a sharp-edged rectangle.
+
+    Args:
+        draw: Given by Hypothesis.
+        sizes: Sides to choose from, in pixels; each is compiled anew.
+        channels: 1 for grey, 3 for RGB.
+    """
+    size = draw(st.sampled_from(tuple(sizes)))
+    noise = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).normal(size=(1, size, size, channels))
+    image = noise * draw(numbers(0.0625, 1))
+    top, left = draw(st.integers(0, size - 1)), draw(st.integers(0, size - 1))
+    bottom, right = draw(st.integers(top + 1, size)), draw(st.integers(left + 1, size))
+    image[:, top:bottom, left:right] += draw(numbers(-2, 2))
+    return jnp.asarray(np.clip(image, -1, 1), jnp.float32)
+
+
+def motions(group: Sequence[Motion] = LATTICE) -> st.SearchStrategy[Motion]:
+    """Draws a motion of a group; of the eight that carry the pixel grid onto itself if none is given."""
+    return st.sampled_from(tuple(group))
+
+
+def _drawn(draw: Draw, plan: Plan) -> Circuit:
+    n, first = plan.around, ("edges", "bars")[: len(plan.phases)]
+    families = [
+        Family(name, draw(gabors(phase)), angles=n if name == "edges" else n // 2, size=plan.size)
+        for name, phase in zip(first, plan.phases, strict=True)
+    ]
+    if plan.united:
+        families.append(Family("contours", Union(first), angles=n // 2))
+        first = ("contours",)
+    families.append(Family("lines", draw(tiles(first, lines(), plan.minus[0])), angles=plan.lines, size=5))
+    term: Tile | Tiles = draw(tiles(("lines",), arcs(), plan.minus[1]))
+    if plan.also is not None:
+        term = term + draw(tiles(first, lines() if plan.also is Line else arcs()))
+    families.append(Family("arcs", term, angles=n, size=5))
+    if plan.top == "rows":
+        rows = draw(tiles(("arcs",), lines(), plan.minus[2]))
+        families.append(Family("rows", rows, angles=n, period=360, size=5))
+    elif plan.top == "corners and a ring":
+        families.append(Family("corners", draw(tiles(("lines",), corners())), angles=n, size=5))
+        families.append(Family("ring", draw(tiles(("arcs",), circles(), plan.minus[2])), angles=1, size=5))
+        families.append(Family("energy", Union(("lines", "arcs"), over_angles=True), angles=1))
+    elif plan.top == "spirals and a mixture":
+        families.append(Family("spirals", draw(tiles(("lines",), spirals())), angles=n, size=5))
+        term = draw(tiles(("arcs",), arcs(), plan.minus[2]))
+        term = term + draw(tiles(("lines",), lines(), turned=numbers(-180, 180)))
+        families.append(Family("mixture", term, angles=n, size=5))
+    elif plan.top is not None:
+        term = draw(tiles(("arcs",), arcs(), plan.minus[2]))
+        if plan.top == "lines and curves":
+            term = draw(tiles(("lines",), lines())) + term  # the arc among the tiles is the second
+        families.append(Family("curves", term, angles=n, size=5))
+    return Circuit("drawn", families)
