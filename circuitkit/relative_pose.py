@@ -12,7 +12,8 @@ uneven angles, and their tiles have 3x3 or 5x5 weights, so tiles cannot be turne
 into each other. Instead the function is fitted: a Fourier series in both angles, for each distance that the grid has.
 All terms are invariant, so whatever they explain is equivariant, and nothing is interpolated.
 
-With enough terms any weights are explained by chance, and hence three numbers: the share that is explained, the share
+The series is cut off at a few harmonics, so what depends on the pose more sharply than that counts as unexplained: the
+share is a lower bound. With enough terms any weights are explained by chance, and hence three numbers: the share that is explained, the share
 that is explained of each unit by a series that was fitted to the others alone, and how often angles that were
 exchanged among the sources explain as much.
 
@@ -98,31 +99,30 @@ def relative_pose(
     tiles, places = _checked(weights, unit_angles, source_angles, (unit_period, source_period), harmonics)
     units, sources = np.asarray(unit_angles, float), np.asarray(source_angles, float)
     orders = _orders(harmonics, unit_period, source_period)
-    series = _Series(places, units, sources, orders, source_period)
-    flat = tiles.reshape(len(units), -1)
-    design = series.design(sources)
-    fitted = _explained(design.reshape(-1, design.shape[-1]), flat.ravel())
-    total = float((flat**2).sum())
-    left = 0.0
-    for unit in range(len(units)):
-        others = np.arange(len(units)) != unit
-        if not others.any():
-            left = total
-            break
-        numbers = _fitted(design[others].reshape(-1, design.shape[-1]), flat[others].ravel())
-        left += float(((flat[unit] - design[unit] @ numbers) ** 2).sum())
+    per_turn = 0.0 if source_period is None else 360 / source_period
     rng = np.random.default_rng(seed)
-    null = []
-    for _ in range(EXCHANGES):
-        other = series.design(rng.permutation(sources))
-        again = _explained(other.reshape(-1, other.shape[-1]), flat.ravel())
-        null.append(float((again**2).sum()) / total)
+    exchanged = [rng.permutation(sources) for _ in range(EXCHANGES)]
+    part, null, left, terms = np.zeros(tiles.shape), np.zeros(EXCHANGES), 0.0, 0
+    distance = np.round(np.abs(places) / SAME_DISTANCE).astype(int)
+    for ring in np.unique(distance):  # no term is about two distances
+        inside = distance == ring
+        # The middle lies in no direction.
+        wanted = [order for order in orders if ring or not order[0]]
+        values = tiles[:, :, inside].reshape(len(units), -1)
+        design = _design(places[inside], units, sources, wanted, per_turn)
+        part[:, :, inside] = _explained(design, values).reshape(len(units), len(sources), -1)
+        left += _left_out(design, values)
+        terms += int(np.linalg.matrix_rank(np.einsum("uwt,uws->ts", design, design)))
+        for number, angles in enumerate(exchanged):
+            again = _explained(_design(places[inside], units, angles, wanted, per_turn), values)
+            null[number] += float((again**2).sum())
+    total = float((tiles**2).sum())
     return RelativePose(
-        part=weights.copy(data=fitted.reshape(weights.shape)),
-        share=float((fitted**2).sum()) / total,
+        part=weights.copy(data=part.reshape(weights.shape)),
+        share=float((part**2).sum()) / total,
         predicted=1 - left / total,
-        null=xr.DataArray(null, dims="draw", name="share"),
-        terms=int(np.linalg.matrix_rank(design.reshape(-1, design.shape[-1]))),
+        null=xr.DataArray(null / total, dims="draw", name="share"),
+        terms=terms,
     )
 
 
@@ -172,56 +172,57 @@ def _orders(
     return found
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Series:
-    """The terms of the series at all places, for all pairs of units and sources.
+def _design(
+    places: Complex[np.ndarray, " place"],
+    units: Float[np.ndarray, " unit"],
+    sources: Float[np.ndarray, " source"],
+    orders: list[tuple[int, int]],
+    per_turn: float,
+) -> Float[np.ndarray, "unit weight term"]:
+    """Returns the value of every term for each weight at places of one distance, in the order (source, place).
 
-    Attributes:
+    Args:
         places: From the unit, right + i up, in pixels.
         units: Angles in degrees.
         sources: Likewise.
-        orders: Harmonics of direction and turn.
-        source_period: In degrees.
+        orders: Harmonics of the direction and of the turn.
+        per_turn: How often a source comes back in a whole turn; 0 for sources without an angle.
     """
-
-    places: Complex[np.ndarray, " place"]
-    units: Float[np.ndarray, " unit"]
-    sources: Float[np.ndarray, " source"]
-    orders: list[tuple[int, int]]
-    source_period: float | None
-
-    def design(self, sources: Float[np.ndarray, " source"]) -> Float[np.ndarray, "unit weight term"]:
-        """Returns the value of every term for each weight, the sources standing at some angles."""
-        rings = np.round(np.abs(self.places) / SAME_DISTANCE).astype(int)
-        towards = np.angle(self.places)[None, None] - np.deg2rad(self.units)[:, None, None]
-        per_turn = 0.0 if self.source_period is None else 360 / self.source_period
-        turned = per_turn * np.deg2rad(sources[None, :] - self.units[:, None])[..., None]
-        columns = []
-        for ring in np.unique(rings):
-            inside = (rings == ring).astype(float)
-            for n, m in self.orders:
-                if ring == 0 and n:
-                    continue  # the middle lies in no direction
-                phase = n * towards + m * turned
-                phase = np.broadcast_to(phase, (len(self.units), len(sources), len(self.places)))
-                columns.append(np.cos(phase) * inside)
-                if (n, m) != (0, 0):
-                    columns.append(np.sin(phase) * inside)
-        return np.stack(columns, -1).reshape(len(self.units), -1, len(columns))
+    towards = np.angle(places)[None, None] - np.deg2rad(units)[:, None, None]
+    turned = per_turn * np.deg2rad(sources[None, :] - units[:, None])[..., None]
+    columns = []
+    for n, m in orders:
+        phase = np.broadcast_to(n * towards + m * turned, (len(units), len(sources), len(places)))
+        columns.append(np.cos(phase))
+        if (n, m) != (0, 0):
+            columns.append(np.sin(phase))
+    return np.stack(columns, -1).reshape(len(units), -1, len(columns))
 
 
 def _fitted(
-    design: Float[np.ndarray, "weight term"], values: Float[np.ndarray, " weight"]
+    design: Float[np.ndarray, "unit weight term"], values: Float[np.ndarray, "unit weight"]
 ) -> Float[np.ndarray, " term"]:
     """Returns the numbers of the terms by least squares; small ones, where several do as well."""
+    rows = design.reshape(-1, design.shape[-1])
     # By way of the terms' own products: terms are few, weights are many, and exchanges are hundreds.
-    products = design.T @ design
+    products = rows.T @ rows
     slack = 1e-10 * np.trace(products) / len(products) * np.eye(len(products))
-    return np.asarray(np.linalg.solve(products + slack, design.T @ values))
+    return np.asarray(np.linalg.solve(products + slack, rows.T @ values.ravel()))
 
 
 def _explained(
-    design: Float[np.ndarray, "weight term"], values: Float[np.ndarray, " weight"]
-) -> Float[np.ndarray, " weight"]:
+    design: Float[np.ndarray, "unit weight term"], values: Float[np.ndarray, "unit weight"]
+) -> Float[np.ndarray, "unit weight"]:
     """Returns the part of the values that the terms explain."""
     return np.asarray(design @ _fitted(design, values))
+
+
+def _left_out(design: Float[np.ndarray, "unit weight term"], values: Float[np.ndarray, "unit weight"]) -> float:
+    """Returns the squares that are left of each unit when the terms are fitted to the others."""
+    if len(values) == 1:
+        return float((values**2).sum())
+    left = 0.0
+    for unit in range(len(values)):
+        others = np.arange(len(values)) != unit
+        left += float(((values[unit] - design[unit] @ _fitted(design[others], values[others])) ** 2).sum())
+    return left

@@ -87,7 +87,7 @@ def test_what_has_no_angle_sees_its_sources_all_around_alike() -> None:
 
 
 def test_a_single_unit_predicts_nothing() -> None:
-    assert relative_pose(tiles(curves)[:1], UNITS[:1], SOURCES).predicted == 0
+    assert relative_pose(tiles(curves)[:1], UNITS[:1], SOURCES).predicted == pytest.approx(0)
 
 
 @pytest.mark.parametrize(
