@@ -479,7 +479,7 @@ GUIDE = Path(__file__).parents[1] / "docs" / "equivariance.md"
 
 def test_the_guide_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names: dict[str, Any] = {}
     with unchecked():
         for block in blocks:
@@ -489,6 +489,9 @@ def test_the_guide_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None
     )
     assert quoted.startswith("False stride 2 on 224 rows")
     assert quoted.strip() in capsys.readouterr().out
+    # Drawn lines depend on relative pose alone; the series follows that to its harmonics.
+    assert names["obeyed"].p == pytest.approx(0.005)
+    assert names["obeyed"].predicted == pytest.approx(names["obeyed"].share, abs=1e-3)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ of 100). Half of the units of a trained layer stay below that, too.
 
 Criteria, beside chance:
 
-* `match` at least 0.05: the share of the weights' spread that the hypothesis explains is the square of it. Shares are
+* `match` at least 0.08: the share of the weights' spread that the hypothesis explains is the square of it. Shares are
   small: curve units have long tails of small weights, and SqueezeNet's share 32 channels of a bottleneck with others.
 * `angle_error` at most a twelfth of the period: of all angles, the picture that the weights look like most is that of
   the angle at which the unit responds. It is the half width of a curve detector at half height (FWHM 48 degrees), and
@@ -51,7 +51,7 @@ SELECTIVE = 0.3
 
 def criteria(hypothesis: Hypothesis) -> dict[str, Criterion]:
     """Returns what the numbers must reach."""
-    found = {"match": Criterion(at_least=0.05, why="less explains below a four-hundredth of the weights' spread")}
+    found = {"match": Criterion(at_least=0.08, why="less explains below a hundred-and-fiftieth of the weights' spread")}
     if hypothesis.period is not None:
         error = hypothesis.period / 12
         found["angle_error"] = Criterion(at_most=error, why="half a detector's width, and half a step of the angles")

@@ -16,7 +16,7 @@ Criteria, each about one way in which a unit may only seem a detector:
 * `size_inside`: the preferred size is neither the smallest nor the largest of those tried, so that there is a peak. A
   unit that likes curves the better the straighter they are may be one for lines, and one that likes the smallest best
   may be one for spots.
-* `part` at least 0.6: the response to a part of the shape, for a curve a third of its circle, over that to all of it,
+* `part` at least 0.5: the response to a part of the shape, for a curve a third of its circle, over that to all of it,
   at the unit's pose. What needs the whole circle is no curve detector, though it has the angle and the radius of one.
 * `fwhm` at most a third of a period, and `echo` at most 0.35. Distill's 3b curves have 28 to 69 degrees and 0.01, its
   early curves 0.27, and texture or line units 1.
@@ -44,8 +44,9 @@ NAME = "synthetic examples"
 
 LOOKS = 24
 
-PART = 0.6
-"""Of 24 curve units of SqueezeNet 1.1 the least has 0.66; a circle detector that has the rim in its middle, 0.48."""
+PART = 0.5
+"""Of 24 curve units of SqueezeNet 1.1 the least has 0.66, on other looks 0.35, 0.52 and 0.57; a circle detector that
+has the rim in its middle, 0.45 to 0.48."""
 
 AGREEING = 1 / 12
 """Share of the period that a preferred angle may be off in one look: 30 of 360 degrees."""
