@@ -12,10 +12,10 @@ uneven angles, and their tiles have 3x3 or 5x5 weights, so tiles cannot be turne
 into each other. Instead the function is fitted: a Fourier series in both angles, for each distance that the grid has.
 All terms are invariant, so whatever they explain is equivariant, and nothing is interpolated.
 
-The series is cut off at a few harmonics, so what depends on the pose more sharply than that counts as unexplained: the
-share is a lower bound. With enough terms any weights are explained by chance, and hence three numbers: the share that is explained, the share
-that is explained of each unit by a series that was fitted to the others alone, and how often angles that were
-exchanged among the sources explain as much.
+The series is cut off at a few harmonics, so what depends on the pose more sharply than that counts as unexplained:
+the share is a lower bound. With enough terms any weights are explained by chance, and hence three numbers: the share
+that is explained, the share that is explained of each unit by a series that was fitted to the others alone, and how
+often angles that were exchanged among the sources explain as much.
 
 Source: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020), for the law, shown there as
 tables of tiles; the fit is ours. The harmonics are those of steerable filters: Freeman and Adelson (1991).
