@@ -41,6 +41,10 @@ class UnknownNameError(CircuitkitError, LookupError):
     """A layer, unit or option that does not exist."""
 
 
+class EquivarianceError(CircuitkitError, AssertionError):
+    """Units that do not turn with the image as they should."""
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str], *, owner: str) -> UnknownNameError:
     """Returns the error for a name that `owner` lacks, with the nearest names it has.
 

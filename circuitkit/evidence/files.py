@@ -222,7 +222,7 @@ def _read_hypothesis(said: dict[str, Any]) -> Hypothesis:
             **said,
             "shape": stimulus_from_json(json.dumps(said["shape"])),
             "sizes": tuple(said["sizes"]),
-            "part": None if said["part"] is None else tuple(said["part"]),
+            "part": tuple(said["part"]) if said.get("part") else None,  # reports from before have none
             "rivals": {name: stimulus_from_json(json.dumps(each)) for name, each in said["rivals"].items()},
             "factors": _factors(said["factors"]),
             "replica": _factors(said["replica"]),

@@ -21,7 +21,7 @@ Criteria:
   the member that responds most to the shape at the unit's pose; the agreement minus that of the best of them. It is
   less than 0 because of noise: 13 of 16 curve units of fire5 lie between -0.02 and 0.01, their best decoys being the
   spiral arm and the smaller radius. A spiral arm by hand, of all decoys the nearest to a curve, has -0.09 to -0.04,
-  and a circle -0.55 to -0.43. The bound was set on these.
+  a curve of half the radius -0.20 to -0.15, and a circle -0.55 to -0.43. The bound was set on these.
 
 The null holds counterparts against control units, each at its own pose; and members of the counterpart's family at
 wrong angles against the unit.

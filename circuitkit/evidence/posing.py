@@ -78,7 +78,7 @@ def respond(
         seed: Of the looks.
         angles: Over a period, and over a turn for the rivals.
         replica: With the levels that are kept for replication.
-        rivals: Whether the rivals are shown at all.
+        rivals: Whether the rivals are shown at all, and the part of the shape.
         progress: Called after each chunk.
     """
     own = hypothesis.stimuli(angles, looks=looks, seed=seed, replica=replica)

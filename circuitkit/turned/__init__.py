@@ -1,6 +1,7 @@
 """How equivariant the units of any net are: errors by motion, frequency and unit, and an assertion for tests."""
 
-from circuitkit.turned.assertion import EquivarianceError, assert_equivariant, margin
+from circuitkit.errors import EquivarianceError
+from circuitkit.turned.assertion import assert_equivariant, margin
 from circuitkit.turned.lattice import Exactness
 from circuitkit.turned.measure import Equivariance, equivariance_by_layer, equivariance_error
 from circuitkit.turned.pairs import pair_errors

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from circuitkit.errors import CircuitkitError, ImageError, SpecError
+from circuitkit.errors import EquivarianceError, ImageError, SpecError
 from circuitkit.probe import Probe
 from circuitkit.symmetry import Motion
 from circuitkit.turned.measure import BANDS, Equivariance, equivariance_error
@@ -21,10 +21,6 @@ TOO_MUCH = 1e-3
 
 FLOAT32_ROUNDING = 1e-6
 """What is always allowed of an exact law, as a share of the response: some tens of roundings of 6e-8."""
-
-
-class EquivarianceError(CircuitkitError, AssertionError):
-    """Units that do not turn with the image as they should."""
 
 
 def assert_equivariant(
