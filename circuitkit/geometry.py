@@ -67,6 +67,19 @@ def turned_back(
     return cos * x[None] + sin * y[None], cos * y[None] - sin * x[None]
 
 
+def hue_circle(hue: float) -> tuple[float, float, float]:
+    """Returns the red, green and blue of a hue, in degrees, relative to the grey in the middle of the hue circle.
+
+    The hues lie in the plane where red, green and blue have one sum: 0 is red, 120 green, 240 blue, and opposite hues
+    are complementary.
+
+    >>> tuple(round(value, 3) for value in hue_circle(0.0))
+    (1.0, -0.5, -0.5)
+    """
+    red, green, blue = (cos_sin(hue - offset)[0] for offset in (0.0, 120.0, 240.0))
+    return red, green, blue
+
+
 def angle_between(angle: float, other: float, period: float = 360.0) -> float:
     """Returns `angle - other`, folded into the half-open interval [-period/2, period/2).
 

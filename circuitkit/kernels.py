@@ -5,15 +5,17 @@ would blur all members but four. Kernels are HWIO, float32, and correlate: the w
 multiplies the pixel up and to the left.
 """
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from circuitkit.geometry import angle_between, pixel_grid, turned_back
-from circuitkit.motifs.tiling import tile_pattern
-from circuitkit.spec import Circuit, Family, Flank, Gabor, Tile, Union
+from circuitkit.geometry import angle_between, hue_circle, pixel_grid, turned_back
+from circuitkit.motifs.tiling import Relative, tile_pattern
+from circuitkit.spec import Circuit, Family, Flank, Gabor, Pose, Spot, Tile, Union
 
 IMAGE = "image"
 """The name under which first layers read the image."""
@@ -56,10 +58,10 @@ def lay_out(circuit: Circuit) -> dict[str, Layout]:
     for family in circuit.families:
         side = kernel_size(family)
         sources = family.source_names
-        widths = tuple(circuit[name].angles for name in sources)
+        widths = tuple(len(circuit[name]) for name in sources)
         if not sources:
-            sources, widths = (IMAGE,), (1,)
-        layouts[family.name] = Layout(sources, widths, (side, side, sum(widths), family.angles))
+            sources, widths = (IMAGE,), (circuit.channels,)
+        layouts[family.name] = Layout(sources, widths, (side, side, sum(widths), len(family)))
     return layouts
 
 
@@ -69,11 +71,14 @@ def kernel_size(family: Family) -> int:
         return family.size
     match family.looks_for:
         case Gabor(sigma=sigma):
-            return 2 * max(1, round(GABOR_REACH * float(sigma))) + 1
+            reach = GABOR_REACH * float(sigma)
+        case Spot(sigma=sigma, surround=surround):
+            reach = GABOR_REACH * float(sigma) * float(surround)
         case Union():
             return 1
         case _:
-            return 2 * max(1, round(max(map(_extent, family.tiles)))) + 1
+            reach = max(map(_extent, family.tiles))
+    return 2 * max(1, round(reach * max(family.scales))) + 1
 
 
 def _extent(tile: Tile) -> float:
@@ -95,9 +100,11 @@ def draw(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> Kernels:
         layout = layouts[family.name]
         match family.looks_for:
             case Gabor() as gabor:
-                kernels[family.name] = draw_gabors(family, gabor, layout.shape[0])
-            case Union(source_names=names) as union:
-                kernels[family.name] = draw_union(family, union, [circuit[name] for name in names])
+                kernels[family.name] = draw_gabors(family, gabor, layout.shape[0], layout.shape[2])
+            case Spot() as spot:
+                kernels[family.name] = draw_spots(family, spot, layout.shape[0], layout.shape[2])
+            case Union(source_names=names):
+                kernels[family.name] = draw_union(family, [circuit[name] for name in names])
             case _:
                 kernel = jnp.zeros(layout.shape)
                 for tile in family.tiles:
@@ -108,40 +115,126 @@ def draw(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> Kernels:
     return kernels
 
 
-def draw_gabors(family: Family, gabor: Gabor, size: int) -> Float[Array, "size size 1 member"]:
+def draw_gabors(family: Family, gabor: Gabor, size: int, channels: int = 1) -> Float[Array, "size size channel member"]:
     """Draws a family of Gabors: no mean, and absolute weights that sum to at most 1: no response exceeds the image.
 
     All members are divided by one number, the largest of their sums, so that a weight depends on the relative pose
     alone. Each is freed of its own mean on the pixel grid, which moves its weights by about 1e-4 of their size, so
     that a flat image excites nothing whatever its brightness.
     """
-    x, y = turned_back(*pixel_grid(size), family.unit_angles)
+    x, y = _own_frame(family, size)
     window = jnp.exp(-(x**2 + y**2) / (2 * gabor.sigma**2))
     wave = window * jnp.cos(2 * jnp.pi * x / gabor.wavelength - jnp.deg2rad(gabor.phase))
     # Take the mean out through the window, not as a constant: the border stays near zero.
     mean = jnp.sum(wave, (1, 2), keepdims=True) / jnp.sum(window, (1, 2), keepdims=True)
-    members = wave - mean * window
+    return _looking_at_the_image(family, wave - mean * window, channels)
+
+
+def draw_spots(family: Family, spot: Spot, size: int, channels: int = 1) -> Float[Array, "size size channel member"]:
+    """Draws a family of spots, normalised like Gabors; middle and surround have one volume on the pixel grid."""
+    x, y = _own_frame(family, size)
+    middle, around = (jnp.exp(-(x**2 + y**2) / (2 * sigma**2)) for sigma in (spot.sigma, spot.sigma * spot.surround))
+    volumes = [jnp.sum(part, (1, 2), keepdims=True) for part in (middle, around)]
+    return _looking_at_the_image(family, middle / volumes[0] - around / volumes[1], channels)
+
+
+def _own_frame(
+    family: Family, size: int, *, turned: float = 0.0
+) -> tuple[Float[Array, "member h w"], Float[Array, "member h w"]]:
+    """Returns every pixel of a kernel as each member sees it: in its own pose, or turned against that, at scale 1."""
+    poses = family.unit_poses
+    x, y = turned_back(*pixel_grid(size), [pose.angle + _hand(pose) * turned for pose in poses])
+    hand, scale = (
+        jnp.asarray(each, jnp.float32)[:, None, None]
+        for each in ([_hand(pose) for pose in poses], [pose.scale for pose in poses])
+    )
+    return x / scale, hand * y / scale
+
+
+def _hand(pose: Pose) -> int:
+    return -1 if pose.mirrored else 1
+
+
+def _looking_at_the_image(
+    family: Family, members: Float[Array, "member h w"], channels: int
+) -> Float[Array, "h w channel member"]:
+    """Returns kernels of luminance, or of each member's own hue, from their course over the plane."""
+    # A larger member is the same pattern, spread over more pixels.
+    members = members / jnp.asarray([pose.scale**2 for pose in family.unit_poses], jnp.float32)[:, None, None]
     members = members / jnp.max(jnp.sum(jnp.abs(members), (1, 2)))
-    return jnp.transpose(members, (1, 2, 0))[:, :, None, :]
+    if family.has_hue:
+        # Half of the colour at full chroma: the three weights of red, which are the largest, then sum to 1.
+        colours = jnp.asarray([hue_circle(hue) for hue in family.unit_hues], jnp.float32) / 2
+    else:
+        colours = jnp.full((len(family), channels), 1 / channels, jnp.float32)
+    return jnp.einsum("mhw,mc->hwcm", members, colours)
 
 
-def draw_union(family: Family, union: Union, sources: list[Family]) -> Float[Array, "1 1 source member"]:
-    """Draws a union: the mean over all sources that stand on the member's orientation, or simply over all of them."""
-    if union.over_angles:
-        count = sum(source.angles for source in sources)
-        return jnp.full((1, 1, count, 1), 1 / count, jnp.float32)
-    tangents = [tangent for source in sources for tangent in source.unit_tangents]
-    apart = np.array([[angle_between(a, b, 180.0) for b in family.unit_angles] for a in tangents])
-    same = np.abs(apart) < 1e-6
+def draw_union(family: Family, sources: list[Family]) -> Float[Array, "1 1 source member"]:
+    """Draws a union: the mean over all source units that a member unites."""
+    units = [unit for source in sources for unit in zip(source.unit_tangents, source.unit_poses, strict=True)]
+    united = [
+        [
+            (not family.has_angle or abs(angle_between(tangent, member.angle, 180.0)) < 1e-6)
+            and (len(family.scales) == 1 or pose.scale == member.scale)
+            for member in family.unit_poses
+        ]
+        for tangent, pose in units
+    ]
+    same = np.array(united)
     return jnp.asarray(same / same.sum(axis=0), jnp.float32)[None, None]
 
 
 def draw_tile(family: Family, tile: Tile, sources: list[Family], size: int) -> Float[Array, "size size source member"]:
     """Draws one tile of a family, from all units of its sources side by side."""
-    angles = [angle + tile.turned for angle in family.unit_angles]
-    x, y = turned_back(*pixel_grid(size), angles)
-    tangents = [tangent for source in sources for tangent in source.unit_tangents]
-    # Folded here, where it is exact: pairs of units in the same relative pose then get the same number.
-    direction = [[angle_between(tangent, angle) for tangent in tangents] for angle in angles]
-    weights = tile_pattern(tile, x, y, jnp.asarray(direction, jnp.float32), period=sources[0].matched_period)
+    x, y = _own_frame(family, size, turned=tile.turned)
+    units = [unit for source in sources for unit in _standing(source)]
+    hue_counts, count = tile.hue_tolerance is not None, len(units)
+    # Half a turn and half a turn of hue make the same unit of a twisted one: it is read in both of its poses.
+    twisted = [unit.source.twisted and hue_counts for unit in units]
+    again = [index for index, twice in enumerate(twisted) if twice]
+    units += [units[index]._replace(tangent=units[index].tangent + 180, hue=units[index].hue + 180) for index in again]
+    relative = _relative(family, tile, units)
+    period = sources[0].matched_period(hue_counts=hue_counts)
+    weights = tile_pattern(tile, x, y, relative, period=period)
+    if again:
+        weights = weights[:, :count].at[:, np.array(again)].add(weights[:, count:])
     return jnp.transpose(weights, (2, 3, 1, 0))
+
+
+class _Standing(NamedTuple):
+    """A source unit: the direction of the path that it stands on, its hue, its pose, and its family."""
+
+    tangent: float
+    hue: float
+    pose: Pose
+    source: Family
+
+
+def _standing(source: Family) -> list[_Standing]:
+    each = zip(source.unit_tangents, source.unit_hues, source.unit_poses, strict=True)
+    return [_Standing(tangent, hue, pose, source) for tangent, hue, pose in each]
+
+
+def _relative(family: Family, tile: Tile, units: list[_Standing]) -> Relative:
+    """Returns source units as each member of a family sees them.
+
+    All of it is worked out here, where it is exact: pairs of units in the same relative pose get the same numbers.
+    """
+
+    def table(entry: Callable[[Pose, _Standing], float]) -> Float[Array, "member source"]:
+        return jnp.asarray([[entry(member, unit) for unit in units] for member in family.unit_poses], jnp.float32)
+
+    def direction(member: Pose, unit: _Standing) -> float:
+        own = angle_between(unit.tangent, member.angle + _hand(member) * tile.turned)
+        # In the mirror a path runs backwards, so that it bulges to its right again.
+        return angle_between(180.0, own) if member.mirrored else own
+
+    hands = family.mirrored and any(unit.source.mirrored for unit in units)
+    return Relative(
+        direction=table(direction),
+        hue=None if tile.hue_tolerance is None else table(lambda m, u: angle_between(u.hue, m.hue + tile.hue)),
+        octaves=None if tile.scale_tolerance is None else table(lambda m, u: math.log2(u.pose.scale / m.scale)),
+        same_hand=table(lambda m, u: not u.source.mirrored or u.pose.mirrored == m.mirrored) if hands else None,
+        area=None if family.scales == (1,) else jnp.asarray([m.scale**2 for m in family.unit_poses], jnp.float32),
+    )

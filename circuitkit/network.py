@@ -120,7 +120,8 @@ class CircuitNetwork(nnx.Module):
         """Runs the circuit on images.
 
         Args:
-            images: Grey (1 channel) or RGB (3 channels, averaged); the value 0 is the background grey.
+            images: Grey (1 channel) or RGB (3 channels, averaged by a circuit without hues); the value 0 is the
+                background grey.
             padding: `SAME` pads with grey and keeps the image's size; `VALID` keeps only units that see
                 nothing but image.
             upto: The last layer wanted. Later ones are left out.
@@ -131,9 +132,9 @@ class CircuitNetwork(nnx.Module):
         Raises:
             ImageError: If the images have the wrong rank, channel count or size, or hold NaN or infinity.
         """
-        grey = to_grey(images)
-        shown = f"images of {grey.shape[1]}x{grey.shape[2]} pixels"
-        activations = self._run({IMAGE: grey}, self.needed(upto), padding, shown=shown)
+        seen = to_grey(images) if self.circuit.channels == 1 else to_rgb(images)
+        shown = f"images of {seen.shape[1]}x{seen.shape[2]} pixels"
+        activations = self._run({IMAGE: seen}, self.needed(upto), padding, shown=shown)
         return Activations({name: maps for name, maps in activations.items() if name != IMAGE}, self.circuit)
 
     def run_from(
@@ -156,10 +157,10 @@ class CircuitNetwork(nnx.Module):
                 f"{', '.join(besides)} besides. Give that, too."
             )
         for name, maps in given.items():
-            if maps.shape[-1] != self.circuit[name].angles:
+            if maps.shape[-1] != len(self.circuit[name]):
                 raise KernelError(
                     f"circuit {self.circuit.name!r} got maps of {maps.shape[-1]} units for layer {name!r}: wanted "
-                    f"{self.circuit[name].angles}."
+                    f"{len(self.circuit[name])}."
                 )
         shown = " and ".join(f"maps of {maps.shape[1]}x{maps.shape[2]} units" for maps in given.values())
         return self._run(dict(given), self._between(tuple(given), layer)[0], padding, shown=shown)[layer]
@@ -239,6 +240,16 @@ def to_grey(images: Float[Array, "image h w channel"]) -> Float[Array, "image h 
     """
     checks.images(images)
     return jnp.mean(images, axis=-1, keepdims=True)
+
+
+def to_rgb(images: Float[Array, "image h w channel"]) -> Float[Array, "image h w 3"]:
+    """Returns images of red, green and blue: as they are, or all three the same if they are grey.
+
+    Raises:
+        ImageError: If the images have the wrong rank or channel count, or hold NaN or infinity.
+    """
+    checks.images(images)
+    return jnp.broadcast_to(images, (*images.shape[:3], 3))
 
 
 def _aligned(maps: list[Float[Array, "image _ _ _"]]) -> Float[Array, "image h w source"]:

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from circuitkit import checks
 from circuitkit.cropping import Cropped, Interval, crop
 from circuitkit.errors import ImageError, NetError, SpecError, UnknownNameError, unknown_name
-from circuitkit.network import CircuitNetwork, to_grey
+from circuitkit.network import CircuitNetwork
 from circuitkit.receptive_field import ReceptiveField
 
 Images = Float[Array, "image h w channel"]
@@ -378,7 +378,7 @@ class HandbuiltNet(Net):
 
     def maps(self, images: Images, layer: str) -> Maps:
         """Runs images (grey or RGB) through the circuit up to a layer."""
-        return self.network(to_grey(images), padding="VALID", upto=layer)[layer]
+        return self.network(images, padding="VALID", upto=layer)[layer]
 
     def weights(self, layer: str) -> tuple[str, Float[Array, "h w source unit"]] | None:
         """Returns the source of a family and its kernel, or None where a family reads several."""

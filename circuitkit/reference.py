@@ -8,6 +8,7 @@ to be made twice, in two ways, to go unnoticed.
 import cmath
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -22,138 +23,208 @@ from circuitkit.spec import (
     Family,
     Flank,
     Gabor,
+    HueFlank,
     Inhibition,
     Line,
     OppositeArc,
+    Pose,
     Reversed,
     Spiral,
+    Spot,
     Tile,
     Union,
 )
 
 Image = Float[np.ndarray, "h w"]
+Coloured = Float[np.ndarray, "h w channel"]
 Maps = Float[np.ndarray, "unit h w"]
 
 
-def respond(circuit: Circuit, image: Image, sizes: dict[str, int]) -> dict[str, Maps]:
+def respond(circuit: Circuit, image: Coloured, sizes: dict[str, int]) -> dict[str, Maps]:
     """Returns the response of every unit at every pixel, padding with 0.
 
     Args:
         circuit: The spec.
-        image: Grey values.
+        image: Grey values, one channel; or red, green and blue.
         sizes: Side of each family's kernels: how far the templates are followed before they are cut.
     """
     responses: dict[str, Maps] = {}
     for family in circuit.families:
         reach = sizes[family.name] // 2
-        if isinstance(family.looks_for, Gabor):
-            drawn = gabor_weights(family.looks_for, family.unit_angles, reach)
-            responses[family.name] = np.stack([np.maximum(_correlate(image, weights), 0.0) for weights in drawn])
+        if isinstance(family.looks_for, Gabor | Spot):
+            drawn = image_weights(family, reach, image.shape[2])
+            responses[family.name] = np.stack([np.maximum(_correlate_all(image, weights), 0.0) for weights in drawn])
             continue
         units = []
-        for angle in family.unit_angles:
-            total = np.zeros_like(image, dtype=np.float64)
+        for member in family.unit_poses:
+            total = np.zeros(image.shape[:2], dtype=np.float64)
             for source in family.source_names:
-                for other, response in zip(circuit[source].unit_angles, responses[source], strict=True):
+                for unit, response in zip(circuit[source].unit_poses, responses[source], strict=True):
                     if isinstance(family.looks_for, Union):
                         sources = [circuit[name] for name in family.source_names]
-                        total += union_weight(family.looks_for, angle, other, sources) * response
+                        total += union_weight(family, member, unit, sources) * response
                     for tile in family.tiles:
                         if source in tile.source_names:
                             sources = [circuit[name] for name in tile.source_names]
-                            weights = tile_weights(tile, circuit[source], sources, family, angle, other, reach)
+                            weights = tile_weights(tile, circuit[source], sources, family, member, unit, reach)
                             total += _correlate(response, weights)
             units.append(np.maximum(total, 0.0))
         responses[family.name] = np.stack(units)
     return responses
 
 
-def gabor_weights(gabor: Gabor, angles: tuple[float, ...], reach: int) -> list[Image]:
-    """Returns the weights of a family of Gabors, one array an angle, row 0 on top."""
-
-    def window(z: complex) -> float:
-        return math.exp(-(abs(z) ** 2) / (2 * float(gabor.sigma) ** 2))
-
-    def wave(z: complex, towards: float) -> float:
-        along = (z * cmath.rect(1, -math.radians(towards))).real
-        return window(z) * math.cos(2 * math.pi * along / float(gabor.wavelength) - math.radians(gabor.phase))
-
+def image_weights(family: Family, reach: int, channels: int = 1) -> list[Coloured]:
+    """Returns the weights of a family that looks at the image, one array a unit, row 0 on top."""
+    template, side = family.looks_for, 2 * reach + 1
+    if not isinstance(template, Gabor | Spot):
+        raise TypeError(f"a {type(template).__name__} does not look at the image.")
     members = []
-    for angle in angles:
-        mean = sum(wave(z, angle) for z in _offsets(reach)) / sum(window(z) for z in _offsets(reach))
-        members.append(np.array([wave(z, angle) - mean * window(z) for z in _offsets(reach)]))
+    for pose in family.unit_poses:
+        offsets = [_relative(z, pose, 0.0) for z in _offsets(reach)]
+        if isinstance(template, Gabor):
+            course = _wave(template, offsets)
+        else:
+            inner, outer = (
+                [math.exp(-(abs(z) ** 2) / (2 * sigma**2)) for z in offsets]
+                for sigma in (float(template.sigma), float(template.sigma) * float(template.surround))
+            )
+            course = np.array(inner) / sum(inner) - np.array(outer) / sum(outer)
+        members.append(course / pose.scale**2)
     largest = max(float(np.abs(member).sum()) for member in members)
-    return [(member / largest).reshape(2 * reach + 1, -1) for member in members]
+    drawn = []
+    for pose, member in zip(family.unit_poses, members, strict=True):
+        if template.hue is None:
+            colour = [1.0 / channels] * channels
+        else:
+            # Three spokes of a wheel: red along the x axis, then green, then blue.
+            spoke = cmath.rect(1, math.radians(template.hue + pose.hue))
+            colour = [(spoke * cmath.rect(1, -2 * math.pi * k / 3)).real / 2 for k in range(3)]
+        drawn.append(np.multiply.outer((member / largest).reshape(side, side), np.array(colour)))
+    return drawn
 
 
-def union_weight(union: Union, angle: float, other: float, sources: list[Family]) -> float:
-    """Returns the weight from the Gabor at `other` to the union at `angle`: its share, if it stands on that path.
+def _wave(gabor: Gabor, offsets: list[complex]) -> Float[np.ndarray, " offset"]:
+    windows = np.array([math.exp(-(abs(z) ** 2) / (2 * float(gabor.sigma) ** 2)) for z in offsets])
+    cycles = [z.real / float(gabor.wavelength) for z in offsets]
+    waves = windows * np.array([math.cos(2 * math.pi * c - math.radians(gabor.phase)) for c in cycles])
+    return np.asarray(waves - waves.sum() / windows.sum() * windows)
 
-    Over angles, any unit has the same share.
-    """
-    if union.over_angles:
-        return 1.0 / sum(len(family.unit_angles) for family in sources)
-    tangents = [_gabor_tangent(each) for family in sources for each in family.unit_angles]
-    united = sum(_on_path(tangent, angle) for tangent in tangents)
-    return _on_path(_gabor_tangent(other), angle) / united
+
+def union_weight(family: Family, member: Pose, unit: Pose, sources: list[Family]) -> float:
+    """Returns the weight from a unit to the member of a union: its share, if that unites it."""
+
+    def unites(each: Pose) -> bool:
+        over_scales = len(family.scales) == 1 or each.scale == member.scale
+        over_angles = isinstance(family.looks_for, Union) and family.looks_for.over_angles
+        return over_scales and (over_angles or _on_path(_gabor_tangent(each.angle), member.angle))
+
+    count = sum(unites(each) for kind in sources for each in kind.unit_poses)
+    return unites(unit) / count
+
+
+class _Seen(NamedTuple):
+    """A source unit as a member sees it: its direction and hue, in degrees, its scale in octaves, and its hand."""
+
+    direction: float
+    hue: float
+    octaves: float
+    same_hand: bool
+    source: Family
+
+
+def _seen(tile: Tile, family: Family, member: Pose, source: Family, unit: Pose) -> list[_Seen]:
+    """Returns what a member sees of a source unit; of a twisted one, two ways of seeing the same."""
+    own = _tangent(source, unit) - member.angle
+    own = (180.0 - own if member.mirrored else own) - tile.turned
+    named = source.looks_for.hue if isinstance(source.looks_for, Gabor | Spot) else 0.0
+    hue = (named or 0.0) + unit.hue - member.hue - tile.hue
+    octaves = math.log2(unit.scale / member.scale)
+    either_hand = not (family.mirrored and source.mirrored)
+    seen = _Seen(own, hue, octaves, either_hand or unit.mirrored == member.mirrored, source)
+    if source.twisted and tile.hue_tolerance is not None:
+        return [seen, seen._replace(direction=own + 180.0, hue=hue + 180.0)]
+    return [seen]
 
 
 def tile_weights(
-    tile: Tile, source: Family, sources: list[Family], family: Family, angle: float, other: float, reach: int
+    tile: Tile, source: Family, sources: list[Family], family: Family, member: Pose, unit: Pose, reach: int
 ) -> Image:
-    """Returns the weights from the source unit at `other` to the unit at `angle`, row 0 on top."""
+    """Returns the weights from a source unit to a member of a family, row 0 on top."""
     weights = np.zeros(len(_offsets(reach)))
     terms: list[Inhibition | None] = [None, *tile.minus]
+    first = family.unit_poses[0]
     for term in terms:
         strength = tile.weight * (1.0 if term is None else -term.strength)
         # The scale is the whole pattern of the first member, over all sources.
-        first = family.unit_angles[0] + tile.turned
         whole = sum(
-            _pattern(term, tile, _relative(z, first), _tangent(kind, unit) - first, kind)
+            _pattern(term, tile, _relative(z, first, tile.turned), seen)
             for kind in sources
-            for unit in kind.unit_angles
+            for each in kind.unit_poses
+            for seen in _seen(tile, family, first, kind, each)
             for z in _offsets(reach)
         )
-        direction = _tangent(source, other) - angle - tile.turned
-        pattern = [_pattern(term, tile, _relative(z, angle + tile.turned), direction, source) for z in _offsets(reach)]
-        weights += strength * np.array(pattern) / whole
+        pattern = [
+            sum(_pattern(term, tile, _relative(z, member, tile.turned), seen) for seen in ways)
+            for ways in (_seen(tile, family, member, source, unit),)
+            for z in _offsets(reach)
+        ]
+        weights += strength * np.array(pattern) / whole * (first.scale / member.scale) ** 2
     return weights.reshape(2 * reach + 1, -1)
 
 
-def _pattern(term: Inhibition | None, tile: Tile, z: complex, direction: float, source: Family) -> float:
-    """Returns how much a source at z that runs along `direction` counts, in the unit's own pose."""
+def _pattern(term: Inhibition | None, tile: Tile, z: complex, seen: _Seen) -> float:
+    """Returns how much a source at z counts, in the member's own pose."""
+    round_about = seen._replace(direction=seen.direction + 180.0)
     match term:
         case None:
-            return _excitation(tile, z, direction, source, 0.0)
+            return _excitation(tile, z, seen)
         case Crossing():
             distance, along, tangent = _follow(tile.along, z)
             near = _near(distance, along, tile)
-            return near * math.sin(math.radians(direction - tangent)) ** 2
+            return near * math.sin(math.radians(seen.direction - tangent)) ** 2 * _likeness(tile, seen)
         case OppositeArc():
-            return _excitation(tile, -z, direction + 180.0, source, 0.0)
+            return _excitation(tile, -z, round_about)
         case Reversed():
-            return _excitation(tile, z, direction + 180.0, source, 0.0)
+            return _excitation(tile, z, round_about)
         case Flank(distance=apart):
-            return sum(_excitation(tile, z, direction, source, side * float(apart)) for side in (-1, 1))
+            return sum(_excitation(tile, z, seen, offset=side * float(apart)) for side in (-1, 1))
+        case HueFlank(distance=apart):
+            return sum(_excitation(tile, z, seen._replace(hue=seen.hue + side * float(apart))) for side in (-1, 1))
 
 
-def _excitation(tile: Tile, z: complex, direction: float, source: Family, offset: float) -> float:
+def _excitation(tile: Tile, z: complex, seen: _Seen, *, offset: float = 0.0) -> float:
     distance, along, tangent = _follow(tile.along, z)
+    near = _near(distance - offset, along, tile) * _likeness(tile, seen)
+    if tile.hue_tolerance is not None:
+        near *= _bell(seen.hue, float(tile.hue_tolerance), 360.0)
     if tile.tolerance is None:  # of units without an angle
-        return _near(distance - offset, along, tile)
-    period = 180.0 if isinstance(source.looks_for, Gabor) else source.turn
+        return near
+    source, template = seen.source, seen.source.looks_for
+    period = 180.0 if isinstance(template, Gabor) else source.turn
+    edge = isinstance(template, Gabor) and template.hue is not None and template.phase % 180 != 0
+    if tile.hue_tolerance is not None and (edge or source.twisted):
+        period = 360.0  # one side has the hue, the other one has not
+    return near * _bell(seen.direction - tangent, float(tile.tolerance), period)
+
+
+def _bell(difference: float, tolerance: float, period: float) -> float:
     # A von Mises bell, written with sin^2: 1 - cos(t) = 2 sin(t / 2)^2.
-    half = math.pi * (direction - tangent) / period
-    tolerance = math.radians(float(tile.tolerance)) * 360.0 / period
-    bell = math.exp(-2 * (math.sin(half) / tolerance) ** 2)
-    return _near(distance - offset, along, tile) * bell
+    half = math.pi * difference / period
+    return math.exp(-2 * (math.sin(half) / (math.radians(tolerance) * 360.0 / period)) ** 2)
+
+
+def _likeness(tile: Tile, seen: _Seen) -> float:
+    if not seen.same_hand:
+        return 0.0
+    octaves = 0.0 if tile.scale_tolerance is None else seen.octaves / float(tile.scale_tolerance)
+    return math.exp(-(octaves**2) / 2)
 
 
 def _near(distance: float, along: float, tile: Tile) -> float:
     spread, half = float(tile.spread), float(tile.along.length) / 2
     blurred = math.sqrt(2) * spread
-    # A point on a circle is also found a lap further on, and a lap back.
-    laps = (-1, 0, 1) if isinstance(tile.along, Arc | Circle) else (0,)
+    # A point on a circle is also found a lap or two further on, and back.
+    laps = (-2, -1, 0, 1, 2) if isinstance(tile.along, Arc | Circle) else (0,)
     places = [along + lap * 2 * math.pi * float(getattr(tile.along, "radius", 0)) for lap in laps]
     inside = sum(math.erfc((place - half) / blurred) - math.erfc((place + half) / blurred) for place in places)
     return math.exp(-((distance / spread) ** 2) / 2) * inside / 2
@@ -223,17 +294,21 @@ def _follow_spiral(radius: float, pitch: float, z: complex) -> tuple[float, floa
     return distance, along, 90.0 + math.degrees(low)
 
 
-def _tangent(family: Family, angle: float) -> float:
+def _tangent(family: Family, pose: Pose) -> float:
     match family.looks_for:
         case Gabor():
-            return _gabor_tangent(angle)
+            return _gabor_tangent(pose.angle)
+        case Spot():
+            return 90.0  # none is meant
         case Union():
-            return angle
-        case _:
-            # The angle is the way the family's arc bulges; lines alone have no bulge, and theirs is the path's.
-            straight = [tile for tile in family.tiles if isinstance(tile.along, Line)]
-            bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Beside | Corner | Spiral)]
-            return angle + (90.0 + bulging[0].turned if bulging else straight[0].turned)
+            return pose.angle
+    # The angle is the way the family's arc bulges; lines alone have no bulge, and theirs is the path's.
+    straight = [tile for tile in family.tiles if isinstance(tile.along, Line)]
+    bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Beside | Corner | Spiral)]
+    if not bulging and not straight:
+        return 90.0  # rings: none is meant
+    against = 90.0 + bulging[0].turned if bulging else straight[0].turned
+    return pose.angle + (180.0 - against if pose.mirrored else against)
 
 
 def _gabor_tangent(angle: float) -> float:
@@ -244,14 +319,20 @@ def _on_path(tangent: float, angle: float) -> bool:
     return abs((tangent - angle + 90.0) % 180.0 - 90.0) < 1e-6
 
 
-def _relative(z: complex, angle: float) -> complex:
-    return z * cmath.rect(1, -math.radians(angle))
+def _relative(z: complex, pose: Pose, turned: float) -> complex:
+    """Returns an offset as a member sees it, or a tile that is turned against it."""
+    own = z * cmath.rect(1 / pose.scale, -math.radians(pose.angle))
+    return (own.conjugate() if pose.mirrored else own) * cmath.rect(1, -math.radians(turned))
 
 
 def _offsets(reach: int) -> list[complex]:
     """Returns the offsets that a kernel covers, row by row from the top left, y up."""
     steps = range(-reach, reach + 1)
     return [complex(x, -row) for row in steps for x in steps]
+
+
+def _correlate_all(image: Coloured, weights: Coloured) -> Image:
+    return np.asarray(sum(_correlate(image[..., k], weights[..., k]) for k in range(image.shape[2])))
 
 
 def _correlate(image: Image, weights: Image) -> Image:

@@ -1,8 +1,8 @@
 """What a handwritten circuit is: frozen dataclasses that refuse what cannot be built.
 
-A circuit is a list of families. A family is one template at evenly spaced angles; the template is either a
-Gabor, which looks at the image, or a sum of tiles, each of which lays earlier families along a shape and
-names what must not be there:
+A circuit is a list of families. A family is one template at evenly spaced angles, and perhaps in several hues, at
+several scales, and mirrored; the template is either a Gabor, which looks at the image, or a sum of tiles, each of which
+lays earlier families along a shape and names what must not be there:
 
 >>> edges = Family("edges", Gabor(wavelength=6, sigma=2.4, phase=90), angles=8)
 >>> lines = Family("lines", Tile(edges, along=Line(length=4), tolerance=20) - Crossing(0.7), angles=8)
@@ -20,16 +20,29 @@ continuous numbers, so the gradient of anything computed from a spec comes back 
 
 import dataclasses
 import fractions
+import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
-
-import jax
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from circuitkit import checks
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.geometry import Degrees, Pixels, Scalar
+from circuitkit.geometry import Scalar, angle_between
 from circuitkit.shapes import Arc, Beside, Circle, Corner, Line, Shape, Spiral
+from circuitkit.templates import (
+    Crossing,
+    Flank,
+    Gabor,
+    HueFlank,
+    Inhibition,
+    OppositeArc,
+    Reversed,
+    Spot,
+    Tile,
+    Tiles,
+    Union,
+    node,
+)
 
 __all__ = [
     "Arc",
@@ -41,280 +54,70 @@ __all__ = [
     "Family",
     "Flank",
     "Gabor",
+    "HueFlank",
     "Inhibition",
     "Line",
     "OppositeArc",
+    "Pose",
     "Reversed",
     "Spiral",
+    "Spot",
     "Tile",
     "Tiles",
     "Union",
 ]
 
-_T = TypeVar("_T")
 
-
-def _node(*structure: str) -> Callable[[type[_T]], type[_T]]:
-    """Registers a dataclass with JAX: the fields named are structure, all others hold its numbers."""
-
-    def register(cls: type[_T]) -> type[_T]:
-        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        numbers = [name for name in names if name not in structure]
-        return jax.tree_util.register_dataclass(cls, data_fields=numbers, meta_fields=list(structure))
-
-    return register
-
-
-@_node("phase")  # the phase decides which turn brings the template back, so it is structure
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Gabor:
-    """A wave under a round Gaussian window: the template of units that look at the image.
+class Pose(NamedTuple):
+    """What carries a family's template to one of its members: mirror it, magnify it, turn it, and turn its hue.
 
     Attributes:
-        wavelength: In pixels; below 2 the pixel grid cannot hold it.
-        sigma: Standard deviation of the window, in pixels.
-        phase: Of the wave at the centre, in degrees, along the unit's angle: 90 is an edge from dark to
-            light, 0 a light bar, 180 a dark bar.
+        angle: In degrees, counter-clockwise.
+        hue: How far the template's hue is turned, in degrees of the hue circle.
+        scale: How many times larger than the template.
+        mirrored: Whether the template is mirrored first, about the axis of its angle.
     """
 
-    wavelength: Pixels
-    sigma: Pixels
-    phase: float = 90.0
-
-    def __post_init__(self) -> None:
-        checks.number(self, "wavelength", at_least=2, unit="pixels")
-        checks.number(self, "sigma", above=0, unit="pixels")
-        checks.number(self, "phase", unit="degrees")
-
-    @property
-    def period(self) -> float:
-        """The turn that brings the template back: 180 for a bar (phase 0 or 180), otherwise 360."""
-        return 180.0 if self.phase % 180 == 0 else 360.0
+    angle: float
+    hue: float = 0.0
+    scale: float = 1.0
+    mirrored: bool = False
 
 
-@_node("reason")
-@dataclasses.dataclass(frozen=True)
-class Crossing:
-    """Inhibition by units on the path that stand across it.
-
-    Attributes:
-        strength: All of this inhibition together, as a share of all of the tile's excitation.
-        reason: Why the circuit needs it; printed with the spec and in the report.
-    """
-
-    strength: Scalar
-    reason: str = "an edge across the path belongs to another line"
-
-    def __post_init__(self) -> None:
-        checks.number(self, "strength", at_least=0)
-
-
-@_node("reason")
-@dataclasses.dataclass(frozen=True)
-class OppositeArc:
-    """Inhibition by whatever excites the unit's antipode: the same tile, turned by 180 degrees.
-
-    Attributes:
-        strength: All of this inhibition together, as a share of all of the tile's excitation.
-        reason: Why the circuit needs it; printed with the spec and in the report.
-    """
-
-    strength: Scalar
-    reason: str = "the arc that bulges the other way shares the tangent at the apex, and would echo"
-
-    def __post_init__(self) -> None:
-        checks.number(self, "strength", at_least=0)
-
-
-@_node("reason")
-@dataclasses.dataclass(frozen=True)
-class Flank:
-    """Inhibition by the same pattern, moved off the path to both sides.
-
-    Attributes:
-        strength: All of this inhibition together, as a share of all of the tile's excitation.
-        distance: How far the flanks lie from the path, in pixels.
-        reason: Why the circuit needs it; printed with the spec and in the report.
-    """
-
-    strength: Scalar
-    distance: Pixels
-    reason: str = "a second path beside the first makes a texture, not a line"
-
-    def __post_init__(self) -> None:
-        checks.number(self, "strength", at_least=0)
-        checks.number(self, "distance", above=0, unit="pixels")
-
-
-@_node("reason")
-@dataclasses.dataclass(frozen=True)
-class Reversed:
-    """Inhibition by units on the path that stand on it the other way round: that bulge to its other side.
-
-    Attributes:
-        strength: All of this inhibition together, as a share of all of the tile's excitation.
-        reason: Why the circuit needs it; printed with the spec and in the report.
-    """
-
-    strength: Scalar
-    reason: str = "curves along the path that bulge to its other side belong to other contours"
-
-    def __post_init__(self) -> None:
-        checks.number(self, "strength", at_least=0)
-
-
-Inhibition = Crossing | OppositeArc | Flank | Reversed
-
-
-def _keep_names(node: "Tile | Union") -> None:
-    """Puts names in the place of families, in a dataclass while it is being made."""
-    given = node.sources if isinstance(node.sources, tuple) else (node.sources,)
-    names = tuple(source.name if isinstance(source, Family) else source for source in given)
-    object.__setattr__(node, "sources", names)
-    if not names or not all(isinstance(name, str) for name in names):
-        part = type(node).__name__
-        raise SpecError(f"{part} has sources={names!r}: wanted at least one earlier family, or its name.")
-    if len(set(names)) < len(names):
-        raise SpecError(f"{type(node).__name__} has sources={names!r}: name each family once.")
-
-
-@_node("sources", "over_angles")
-@dataclasses.dataclass(frozen=True)
-class Union:
-    """Units at one place, united: each member is the mean of their responses.
-
-    As a rule these are Gabors of one orientation, united over polarity and phase. A member's angle is then its tangent,
-    as for a line, and comes back after 180 degrees. Over angles, all units of all sources are united in one member,
-    which has no angle.
-
-    Attributes:
-        sources: Families of Gabors, or their names; kept as names. Over angles, families of any kind.
-        over_angles: Whether units of all angles are united.
-
-    Source:
-        The complex Gabors of conv2d1: Olah et al., "An Overview of Early Vision in InceptionV1", Distill (2020). Over
-        angles: "unioning over cases", Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020).
-    """
-
-    sources: "tuple[str, ...] | Family | str | tuple[Family, ...]"
-    over_angles: bool = dataclasses.field(kw_only=True, default=False)
-
-    def __post_init__(self) -> None:
-        _keep_names(self)
-
-    @property
-    def source_names(self) -> tuple[str, ...]:
-        """Names of the families united."""
-        return self.sources  # type: ignore[return-value]  # names since __post_init__
-
-
-@_node("sources", "turned")
-@dataclasses.dataclass(frozen=True)
-class Tile:
-    """Earlier families laid along a shape, minus what must not be there.
-
-    A source unit at offset p that prefers direction b excites by
-
-        envelope(distance of p from the path) * tuning(b - tangent at p)
-
-    where the envelope is the path blurred by a Gaussian of `spread` pixels, and the tuning a bell of
-    `tolerance` degrees. All excitation of one unit sums to the tile's `weight`, shared by the units of all sources
-    alike. Gabors are matched by orientation alone, so that both polarities excite; curves by the side they bulge to
-    as well. Units without an angle, such as circles, lie on the path wherever they stand: they have no tolerance.
-
-    Attributes:
-        sources: The earlier families, or their names; kept as names.
-        along: The shape.
-        tolerance: How far a source may turn away from the tangent, in degrees (standard deviation); None for sources
-            without an angle.
-        spread: How far it may lie off the path, in pixels (standard deviation).
-        minus: The inhibitions; `tile - Crossing(0.7)` adds one.
-        turned: By how much the whole tile is turned against the member's own angle, in degrees. The sum of a tile and
-            a turned one looks for two things at a fixed angle to each other.
-        weight: How much the tile counts beside the others of a sum: what its excitation sums to.
-    """
-
-    sources: "tuple[str, ...] | Family | str | tuple[Family, ...]"
-    along: Shape
-    tolerance: Degrees | None = None
-    spread: Pixels = 1.3
-    minus: tuple[Inhibition, ...] = ()
-    turned: float = dataclasses.field(kw_only=True, default=0.0)
-    weight: Scalar = dataclasses.field(kw_only=True, default=1.0)
-
-    def __post_init__(self) -> None:
-        _keep_names(self)
-        part = f"Tile({', '.join(self.source_names)})"
-        if checks.is_plain(self.along) or isinstance(self.along, str | None):
-            raise SpecError(f"{part} has along={self.along!r}: wanted a shape, such as Line(length=4).")
-        if self.tolerance is not None:
-            checks.number(self, "tolerance", part=part, above=0, unit="degrees")
-        checks.number(self, "spread", part=part, above=0, unit="pixels")
-        checks.number(self, "turned", part=part, unit="degrees")
-        checks.number(self, "weight", part=part, above=0)
-        if isinstance(self.along, Circle) and any(isinstance(term, OppositeArc) for term in self.minus):
-            raise SpecError(
-                f"{part} subtracts an OppositeArc from a Circle: turned by 180 degrees, that is the circle itself. "
-                "Curves that bulge to its other side are Reversed."
-            )
-
-    @property
-    def source_names(self) -> tuple[str, ...]:
-        """Names of the families that the tile lays along its shape."""
-        return self.sources  # type: ignore[return-value]  # names since __post_init__
-
-    def __sub__(self, inhibition: Inhibition) -> "Tile":
-        if not isinstance(inhibition, Inhibition):
-            raise SpecError(f"a Tile cannot subtract {inhibition!r}: wanted Crossing, OppositeArc, Flank or Reversed.")
-        return dataclasses.replace(self, minus=(*self.minus, inhibition))
-
-    def __add__(self, other: "Tile | Tiles") -> "Tiles":
-        return Tiles((self,)) + other
-
-
-@_node()
-@dataclasses.dataclass(frozen=True)
-class Tiles:
-    """A sum of tiles: `Tile(...) - Crossing(0.5) + Tile(...)`. Each keeps its own inhibitions.
-
-    Attributes:
-        terms: The tiles, in the order written.
-    """
-
-    terms: tuple[Tile, ...]
-
-    def __post_init__(self) -> None:
-        if isinstance(self.terms, tuple) and not self.terms:
-            raise SpecError("Tiles has terms=(): wanted at least one tile.")
-
-    def __sub__(self, inhibition: Inhibition) -> "Tiles":
-        return Tiles((*self.terms[:-1], self.terms[-1] - inhibition))
-
-    def __add__(self, other: "Tile | Tiles") -> "Tiles":
-        if not isinstance(other, Tile | Tiles):
-            raise SpecError(f"a sum of tiles cannot take {other!r}: wanted a Tile. Subtract an inhibition instead.")
-        return Tiles((*self.terms, *(other.terms if isinstance(other, Tiles) else (other,))))
-
-
-@_node("name", "angles", "period", "size")
+@node("name", "angles", "hues", "scales", "mirrored", "twisted", "period", "size")
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """One template at evenly spaced angles: the orbit of a unit under rotation.
+    """One template at evenly spaced angles: the orbit of a unit under rotation, and perhaps under more than that.
 
     Attributes:
         name: Prefix of the unit names; the member at 45 degrees is `name@45`.
         looks_for: What the member at angle 0 looks for.
-        angles: Number of members. A multiple of 4 (over 360; of 2 over 180) makes quarter turns exact.
+        angles: Number of angles. A multiple of 4 (over 360; of 2 over 180) makes quarter turns exact.
+        hues: Number of hues, spread over the hue circle; every angle comes in each. For templates that have a hue.
+        scales: How many times larger than the template members are; every one comes at each of these scales. Kernels
+            have one size, that of the largest.
+        mirrored: Whether the mirror image of every member is one, too: for templates that have a hand, such as spirals.
+        twisted: Whether half a turn brings a member back only together with half a turn of the hue circle: an edge from
+            green to red, turned round, is one from red to green. Set for what is so: colour edges, and tiles of them
+            along lines. The members are spread over half a turn, and go on, past its end, at its beginning with the
+            complementary hue.
         period: The turn that brings a member back onto itself, in degrees; members are spread over it.
             Left out, it is the template's own: 180 for lines and bars, 360 for edges and curves. What has no angle (a
-            circle, a union over angles) is one member, and the circuit says what brings it back: the smallest turn that
-            permutes the units it reads.
+            circle, a spot, a union over angles) is at one angle, and the circuit says what brings it back: the smallest
+            turn that permutes the units it reads.
         size: Side of the square kernels, in pixels, odd. Left out, it is what the template needs.
+
+    Source:
+        The kinds of families: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020).
     """
 
     name: str
-    looks_for: Gabor | Union | Tile | Tiles
+    looks_for: Gabor | Spot | Union | Tile | Tiles
     angles: int = dataclasses.field(kw_only=True)
+    hues: int = dataclasses.field(kw_only=True, default=1)
+    scales: tuple[float, ...] = dataclasses.field(kw_only=True, default=(1.0,))
+    mirrored: bool = dataclasses.field(kw_only=True, default=False)
+    twisted: bool = dataclasses.field(kw_only=True, default=False)
     period: float | None = dataclasses.field(kw_only=True, default=None)
     size: int | None = dataclasses.field(kw_only=True, default=None)
 
@@ -332,6 +135,8 @@ class Family:
                 f"{part} has angles={self.angles}, but every turn brings its template back: all members would be one. "
                 "Give it angles=1."
             )
+        self._check_hues(part)
+        self._check_scales(part)
         if self.period is None:
             if not self.has_angle:
                 return  # until it is in a circuit
@@ -344,17 +149,43 @@ class Family:
                 f"{part} has period={self.turn:g}, but its template comes back only after "
                 f"{self.natural_period:g} degrees: half of its orbit would be missing. Leave `period` out."
             )
-        if (self.turn * 1000) % self.angles != 0:
-            near = [n for n in range(1, 2 * self.angles) if (self.turn * 1000) % n == 0]
-            near.sort(key=lambda n: abs(n - self.angles))
+        _check_names(part, "angles", self.angles, self.turn)
+
+    def _check_hues(self, part: str) -> None:
+        checks.whole(part, "hues", self.hues)
+        if self.hues > 1 and not self.has_hue:
             raise SpecError(
-                f"{part} has angles={self.angles}, which does not divide {self.turn:g} degrees: a step of "
-                f"{self.turn / self.angles:.6f} has no exact name. Try {near[0]} or {near[1]}."
+                f"{part} has hues={self.hues}, but every hue is alike to its template: all members would be one. Give "
+                "a Gabor or a Spot a hue, or a Tile a hue_tolerance; or leave out hues."
             )
+        _check_names(part, "hues", self.hues, 360.0)
+        # A wave of colour that is odd about its middle, in hues of which each has its complementary one.
+        twists = isinstance(self.looks_for, Gabor) and self.looks_for.phase % 180 == 90 and self.hues % 2 == 0
+        if self.twisted and not self.tiles and not twists:
+            raise SpecError(
+                f"{part} is said to be twisted: wanted a Gabor with a hue and a phase of 90 degrees, in an even number "
+                "of hues; or tiles of such units along lines."
+            )
+        if twists and self.period in (None, 180.0):
+            object.__setattr__(self, "twisted", True)
+
+    def _check_scales(self, part: str) -> None:
+        given = self.scales if isinstance(self.scales, tuple | list) else (self.scales,)
+        numbers = all(checks.is_plain(scale) and math.isfinite(scale) and scale > 0 for scale in given)
+        if not given or not numbers or sorted(set(given)) != list(given):
+            raise SpecError(
+                f"{part} has scales={self.scales!r}: wanted at least one number above 0, each larger than the one "
+                "before, such as (1, 1.5, 2)."
+            )
+        object.__setattr__(self, "scales", tuple(float(scale) for scale in given))
+
+    def __len__(self) -> int:
+        """The number of members."""
+        return self.angles * self.hues * len(self.scales) * (2 if self.mirrored else 1)
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """The tiles of the template; none for a Gabor or a Union."""
+        """The tiles of the template; none for a Gabor, a Spot or a Union."""
         match self.looks_for:
             case Tiles(terms):
                 return terms
@@ -365,7 +196,7 @@ class Family:
 
     @property
     def source_names(self) -> tuple[str, ...]:
-        """The earlier families that the template reads, each once; none for a Gabor."""
+        """The earlier families that the template reads, each once; none for a Gabor or a Spot."""
         if isinstance(self.looks_for, Union):
             return self.looks_for.source_names
         return tuple(dict.fromkeys(name for tile in self.tiles for name in tile.source_names))
@@ -373,16 +204,32 @@ class Family:
     @property
     def natural_period(self) -> float:
         """The turn, in degrees, that brings the template back onto itself; 0 if every turn does."""
-        if isinstance(self.looks_for, Gabor):
-            return self.looks_for.period
-        if isinstance(self.looks_for, Union) and self.looks_for.over_angles:
-            return 0.0
+        match self.looks_for:
+            case Gabor():
+                return 180.0 if self.twisted else self.looks_for.period
+            case Spot():
+                return 0.0
+            case Union():
+                return 0.0 if self.looks_for.over_angles else 180.0
         return max((tile.along.period for tile in self.tiles if isinstance(tile.along, Shape)), default=180.0)
 
     @property
     def has_angle(self) -> bool:
-        """Whether a turn can change the template: not that of a circle, nor a union over angles."""
+        """Whether a turn can change the template: not that of a circle or a spot, nor a union over angles."""
         return self.natural_period > 0
+
+    @property
+    def has_hue(self) -> bool:
+        """Whether a turn of the hue circle can change the template."""
+        if isinstance(self.looks_for, Gabor | Spot):
+            return self.looks_for.hue is not None
+        return any(tile.hue_tolerance is not None for tile in self.tiles)
+
+    @property
+    def has_hue_on_one_side(self) -> bool:
+        """Whether members have one hue on one side and the complementary one on the other, as colour edges do."""
+        odd = isinstance(self.looks_for, Gabor) and self.has_hue and self.looks_for.has_sides
+        return odd or self.twisted
 
     @property
     def turn(self) -> float:
@@ -395,41 +242,91 @@ class Family:
         return self.turn / self.angles
 
     @property
+    def unit_poses(self) -> tuple[Pose, ...]:
+        """The pose of each member: all angles in a hue, all hues at a scale, all scales, then all of it mirrored."""
+        hands = (False, True) if self.mirrored else (False,)
+        angles = [index * self.turn / self.angles for index in range(self.angles)]
+        hues = [index * 360 / self.hues for index in range(self.hues)]
+        return tuple(
+            Pose(angle, hue, scale, hand)
+            for hand, scale, hue, angle in itertools.product(hands, self.scales, hues, angles)
+        )
+
+    @property
     def unit_angles(self) -> tuple[float, ...]:
         """The angle of each member, in degrees."""
-        return tuple(index * self.turn / self.angles for index in range(self.angles))
+        return tuple(pose.angle for pose in self.unit_poses)
+
+    @property
+    def unit_hues(self) -> tuple[float, ...]:
+        """The hue that each member stands for, in degrees; without meaning where `has_hue` is false."""
+        own = self.looks_for.hue if isinstance(self.looks_for, Gabor | Spot) else None
+        return tuple((pose.hue + (own or 0.0)) % 360 for pose in self.unit_poses)
 
     @property
     def unit_names(self) -> tuple[str, ...]:
-        """The name of each member: `name@angle`."""
-        return tuple(f"{self.name}@{angle:g}" for angle in self.unit_angles)
+        """The name of each member: `name@angle`, and what else it has: `name@angle-hue120-x2-mirrored`."""
+        names = []
+        for pose, hue in zip(self.unit_poses, self.unit_hues, strict=True):
+            shown = [f"{self.name}@{pose.angle:g}"]
+            shown += [f"hue{hue:g}"] if self.hues > 1 else []
+            shown += [f"x{pose.scale:g}"] if len(self.scales) > 1 else []
+            shown += ["mirrored"] if pose.mirrored else []
+            names.append("-".join(shown))
+        return tuple(names)
+
+    def matched_period(self, *, hue_counts: bool = False) -> float:
+        """Returns the period in which a tile compares these members with its path, in degrees.
+
+        180 for Gabors: half a turn reverses their polarity, not the path that they stand on. Where hue counts, it is on
+        one side of a colour edge, and the period is 360.
+        """
+        if hue_counts and self.has_hue_on_one_side:
+            return 360.0
+        return 180.0 if isinstance(self.looks_for, Gabor) else self.turn
 
     @property
-    def matched_period(self) -> float:
-        """The period in which a tile compares these members with its path, in degrees.
-
-        180 for Gabors: half a turn reverses their polarity, not the path that they stand on.
-        """
-        return 180.0 if isinstance(self.looks_for, Gabor) else self.turn
+    def tangent_offset(self) -> float:
+        """How the path that a member stands on runs against the member's own angle, in degrees."""
+        match self.looks_for:
+            case Gabor():
+                return -90.0  # the wave runs along the angle, so the edge itself runs across
+            case Union():
+                return 0.0
+        # An arc among the tiles decides: lines have no side, and only say which way the path runs there.
+        deciding = max(self.tiles, key=lambda tile: tile.along.period)
+        return deciding.along.anchor_tangent + deciding.turned
 
     @property
     def unit_tangents(self) -> tuple[float, ...]:
         """The direction of the path that each member stands on, in degrees."""
         if not self.has_angle:
-            return (90.0,)  # no direction is meant; a mirror leaves this one as it is
-        match self.looks_for:
-            case Gabor():
-                offset = -90.0  # the wave runs along the angle, so the edge itself runs across
-            case Union():
-                offset = 0.0
-            case _:
-                # An arc among the tiles decides: lines have no side, and only say which way the path runs there.
-                deciding = max(self.tiles, key=lambda tile: tile.along.period)
-                offset = deciding.along.anchor_tangent + deciding.turned
-        return tuple(angle + offset for angle in self.unit_angles)
+            return (90.0,) * len(self)  # no direction is meant; a mirror leaves this one as it is
+        offset = self.tangent_offset
+        # A path bulges to its right, in the mirror too: so the mirror image of a path runs backwards.
+        return tuple(pose.angle + (180.0 - offset if pose.mirrored else offset) for pose in self.unit_poses)
+
+    def index(self, pose: Pose) -> int | None:
+        """Returns which member stands in a pose, or in one that is the same to the template; None if there is none."""
+        angle, hue = pose.angle, pose.hue
+        if not self.has_angle:
+            angle = 0.0
+        elif pose.mirrored and not self.mirrored:
+            # The template is its own mirror image, about the axis across its path.
+            angle += 180.0 - 2 * self.tangent_offset
+        for number, member in enumerate(self.unit_poses):
+            other_hand = self.mirrored and member.mirrored != pose.mirrored
+            if other_hand or abs(member.scale / pose.scale - 1) > 1e-5:
+                continue
+            away = angle_between(angle, member.angle, self.turn)
+            half_turns = round((angle - member.angle - away) / 180) if self.twisted else 0
+            off = angle_between(hue + 180 * half_turns, member.hue) if self.has_hue else 0.0
+            if abs(away) < 1e-6 and abs(off) < 1e-6:
+                return number
+        return None
 
 
-@_node("name")
+@node("name")
 @dataclasses.dataclass(frozen=True)
 class Circuit:
     """Families in the order in which they are computed; each may read from any earlier one.
@@ -449,7 +346,7 @@ class Circuit:
             raise SpecError(f"{owner} has no families: give it at least one, with a Gabor that looks at the image.")
         seen: dict[str, Family] = {}
         for family in self.families:
-            if isinstance(family, str | int | float | Gabor | Union | Tile | Tiles):
+            if isinstance(family, str | int | float | Gabor | Spot | Union | Tile | Tiles):
                 raise SpecError(f"{owner} has {family!r} among its families: wanted a Family.")
             if not isinstance(family, Family):
                 return  # A placeholder of a JAX tree: there is nothing to check.
@@ -460,8 +357,17 @@ class Circuit:
                     raise unknown_name("earlier family", source, seen, owner=f"family {family.name!r} of {owner}")
             if isinstance(family.looks_for, Union) and not family.looks_for.over_angles:
                 _check_union(family, [seen[name] for name in family.source_names], owner)
+            if family.tiles:
+                twists = _twists(family, seen)
+                if family.twisted and not twists:
+                    raise SpecError(
+                        f"family {family.name!r} of {owner} is said to be twisted, but half a turn does more to its "
+                        "template than turn its hue round. Leave it out."
+                    )
+                family = dataclasses.replace(family, twisted=twists) if twists else family
             for tile in family.tiles:
                 _check_tile(family, tile, {name: seen[name] for name in tile.source_names}, owner)
+            _check_mirrored(family, [seen[name] for name in family.source_names], owner)
             if not family.has_angle:
                 step = float(_common_turn(seen[name].step for name in family.source_names))
                 family = dataclasses.replace(family, period=step)
@@ -473,6 +379,12 @@ class Circuit:
             if family.name == name:
                 return family
         raise unknown_name("family", name, [f.name for f in self.families], owner=f"circuit {self.name!r}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images: 3, red, green and blue, if a Gabor or a Spot has a hue; otherwise 1."""
+        first = [family for family in self.families if isinstance(family.looks_for, Gabor | Spot)]
+        return 3 if any(family.has_hue for family in first) else 1
 
     @property
     def order(self) -> int:
@@ -497,14 +409,18 @@ class Circuit:
         return Circuit(f"{self.name} without {inhibition.__name__}", families)
 
     def __str__(self) -> str:
-        units = sum(family.angles for family in self.families)
+        units = sum(len(family) for family in self.families)
         width = max(len(family.name) for family in self.families) + 2
         lines = [f"{self.name}: {len(self.families)} families, {units} units"]
         for family in self.families:
+            more = f", in {family.hues} hues" if family.hues > 1 else ""
+            more += ", half a turn being half a turn of hue" if family.twisted else ""
+            more += f", at scales {', '.join(f'{scale:g}' for scale in family.scales)}" if family.scales != (1,) else ""
+            more += ", and mirrored" if family.mirrored else ""
             lines.append(
-                f"  {family.name:<{width}} {family.angles} units, every {family.step:g} of {family.turn:g} degrees"
+                f"  {family.name:<{width}} {len(family)} units, every {family.step:g} of {family.turn:g} degrees{more}"
             )
-            if isinstance(family.looks_for, Gabor):
+            if isinstance(family.looks_for, Gabor | Spot):
                 lines.append(f"    {_call(family.looks_for)}")
             if isinstance(family.looks_for, Union):
                 over = " over all angles" if family.looks_for.over_angles else ""
@@ -513,9 +429,14 @@ class Circuit:
                 turned = f", turned by {_plain(tile.turned)} degrees" if tile.turned else ""
                 weight = "" if _plain(tile.weight) == "1" else f"{_plain(tile.weight)} "
                 tolerance = "" if tile.tolerance is None else f"tolerance {_plain(tile.tolerance)} degrees, "
+                hue = f", hue turned by {tile.hue:g} degrees" if tile.hue else ""
+                hue += "" if tile.hue_tolerance is None else f", hue tolerance {_plain(tile.hue_tolerance)} degrees"
+                scale = (
+                    "" if tile.scale_tolerance is None else f", scale tolerance {_plain(tile.scale_tolerance)} octaves"
+                )
                 lines.append(
                     f"    + {weight}{', '.join(tile.source_names)} along {_call(tile.along)}{turned}, {tolerance}"
-                    f"spread {_plain(tile.spread)} pixels"
+                    f"spread {_plain(tile.spread)} pixels{hue}{scale}"
                 )
                 lines.extend(f"      - {_call(term)}: {term.reason}" for term in tile.minus)
         return "\n".join(lines)
@@ -528,10 +449,56 @@ def _common_turn(steps: Iterable[float]) -> fractions.Fraction:
     return fractions.Fraction(math.lcm(*(int(step * common) for step in exact)), common)
 
 
+def _check_names(part: str, field: str, count: int, period: float) -> None:
+    """Refuses a count that splits a period into steps whose names would be rounded."""
+    if (period * 1000) % count != 0:
+        near = [n for n in range(1, 2 * count) if (period * 1000) % n == 0]
+        near.sort(key=lambda n: abs(n - count))
+        raise SpecError(
+            f"{part} has {field}={count}, which does not divide {period:g} degrees: a step of {period / count:.6f} has "
+            f"no exact name. Try {near[0]} or {near[1]}."
+        )
+
+
+def _twists(family: Family, seen: dict[str, Family]) -> bool:
+    """Says whether half a turn brings a family's template back, but for its hue, which is then the complementary one.
+
+    So it is for colour edges along lines. It is not for what has an arc, nor for spots of one hue along a line, which
+    half a turn brings back as they are.
+    """
+    sides = {
+        seen[name].has_hue_on_one_side
+        for tile in family.tiles
+        for name in tile.source_names
+        if tile.hue_tolerance is not None
+    }
+    return sides == {True} and family.natural_period == 180 == family.turn and family.hues % 2 == 0
+
+
+def _check_mirrored(family: Family, sources: list[Family], owner: str) -> None:
+    """Refuses mirror images of what is its own."""
+    if family.mirrored and not any([*(tile.is_chiral for tile in family.tiles), *(s.mirrored for s in sources)]):
+        raise SpecError(
+            f"family {family.name!r} of {owner} has mirrored=True, but its template is its own mirror image: every "
+            "member would be there twice. Leave it out; it is for spirals, and for tiles turned against each other."
+        )
+
+
 def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: str) -> None:
     """Refuses a tile whose sources do not come back when it does, or have no direction to be laid in."""
+    hue_counts = tile.hue_tolerance is not None
     for name, source in sources.items():
-        matched = source.matched_period
+        matched = source.matched_period(hue_counts=hue_counts)
+        if hue_counts and not source.has_hue:
+            raise SpecError(
+                f"family {family.name!r} of {owner} lays {name!r} along its shape with a hue_tolerance, but its units "
+                "have no hue: leave it out, or give their template a hue."
+            )
+        if tile.scale_tolerance is not None and len(source.scales) == 1:
+            raise SpecError(
+                f"family {family.name!r} of {owner} lays {name!r} along its shape with a scale_tolerance, but its "
+                f"units are all at one scale: leave it out, or give {name!r} the scales {family.scales}."
+            )
         if not source.has_angle:
             across = [type(term).__name__ for term in tile.minus if isinstance(term, Crossing | Reversed)]
             if tile.tolerance is not None or across:
@@ -546,7 +513,7 @@ def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: s
                 f"family {family.name!r} of {owner} lays {name!r} along its shape without a tolerance: wanted how far "
                 "its units may turn away from the path, in degrees, such as tolerance=15."
             )
-        if tile.along.period and matched > family.turn:
+        if tile.along.period and matched > family.turn and not family.twisted:
             raise SpecError(
                 f"family {family.name!r} of {owner} has period={family.turn:g}, but lays {name!r} along its "
                 f"shape, whose members come back only after {matched:g} degrees. Give it period={matched:g}."
@@ -557,7 +524,10 @@ def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: s
                 "they would inhibit where they excite. Only what has sides, such as a curve, can be reversed."
             )
     # What has no angle comes back after any turn.
-    periods = {name: source.matched_period if source.has_angle else 0.0 for name, source in sources.items()}
+    periods = {
+        name: source.matched_period(hue_counts=hue_counts) if source.has_angle else 0.0
+        for name, source in sources.items()
+    }
     if len(set(periods.values())) > 1:
         raise SpecError(
             f"a tile of family {family.name!r} of {owner} mixes sources that come back after different "
@@ -573,18 +543,23 @@ def _check_union(family: Family, sources: list[Family], owner: str) -> None:
                 f"family {family.name!r} of {owner} unites {source.name!r}, which is no family of Gabors. "
                 "Add up tiles instead: Tile(a, ...) + Tile(b, ...)."
             )
+        if len(family.scales) > 1 and source.scales != family.scales:
+            raise SpecError(
+                f"family {family.name!r} of {owner} has scales={family.scales}, but unites {source.name!r}, which has "
+                f"scales={source.scales}. Give both the same ones, or the union none."
+            )
         members = sorted({round(tangent % 180, 6) for tangent in source.unit_tangents})
-        if members != [round(angle, 6) for angle in family.unit_angles]:
+        if members != sorted({round(angle, 6) for angle in family.unit_angles}):
             raise SpecError(
                 f"family {family.name!r} of {owner} has angles={family.angles} over {family.turn:g} degrees, but "
                 f"unites {source.name!r}, which stands on {len(members)} orientations. Give both the same ones."
             )
 
 
-def _call(node: Gabor | Shape | Inhibition) -> str:
-    """Writes a node as the call that makes it; its reason and switches that are off are left out."""
+def _call(node: Gabor | Spot | Shape | Inhibition) -> str:
+    """Writes a node as the call that makes it; its reason, and what is off or left out, are left out."""
     every = [f.name for f in dataclasses.fields(node) if f.name != "reason"]  # type: ignore[arg-type]
-    fields = [name for name in every if getattr(node, name) is not False]
+    fields = [name for name in every if getattr(node, name) is not False and getattr(node, name) is not None]
     return f"{type(node).__name__}({', '.join(f'{name}={_plain(getattr(node, name))}' for name in fields)})"
 
 

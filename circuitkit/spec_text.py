@@ -10,7 +10,20 @@ from typing import Any
 
 from circuitkit import spec
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.spec import Circuit, Crossing, Family, Flank, Gabor, OppositeArc, Reversed, Tile, Tiles, Union
+from circuitkit.spec import (
+    Circuit,
+    Crossing,
+    Family,
+    Flank,
+    Gabor,
+    HueFlank,
+    OppositeArc,
+    Reversed,
+    Spot,
+    Tile,
+    Tiles,
+    Union,
+)
 
 FORMAT = "circuitkit spec 1"
 
@@ -19,14 +32,14 @@ _CLASSES = {name: getattr(spec, name) for name in spec.__all__ if dataclasses.is
 # The classes that stand in a field; every other field holds text or a number.
 _NODES: dict[str, tuple[type, ...]] = {
     "families": (Family,),
-    "looks_for": (Gabor, Union, Tile, Tiles),
+    "looks_for": (Gabor, Spot, Union, Tile, Tiles),
     "terms": (Tile,),
     "along": tuple(cls for cls in _CLASSES.values() if hasattr(cls, "frame")),  # the shapes
-    "minus": (Crossing, OppositeArc, Flank, Reversed),
+    "minus": (Crossing, OppositeArc, Flank, Reversed, HueFlank),
 }
 _LISTS = ("families", "terms", "minus")
 _TEXTS = ("name", "reason")
-_SWITCHES = ("over_angles", "inwards")
+_SWITCHES = ("over_angles", "inwards", "mirrored", "twisted")
 
 
 def to_json(circuit: Circuit) -> str:
@@ -105,6 +118,8 @@ def _check(field: str, value: Any, place: str) -> None:
         fits = isinstance(value, str)
     elif field in _SWITCHES:
         fits = isinstance(value, bool)
+    elif field == "scales":
+        fits = isinstance(value, tuple) and all(isinstance(item, int | float) for item in value)
     else:
         fits = value is None or isinstance(value, str | int | float)  # which numbers, the spec itself says
     if fits:
@@ -115,6 +130,8 @@ def _check(field: str, value: Any, place: str) -> None:
         kind = "text"
     elif field in _SWITCHES:
         kind = "true or false"
+    elif field == "scales":
+        kind = "a list of numbers"
     else:
         kind = " or ".join(cls.__name__ for cls in wanted) or "a number"
     came = f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)

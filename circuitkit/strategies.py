@@ -33,11 +33,13 @@ from circuitkit.spec import (
     Family,
     Flank,
     Gabor,
+    HueFlank,
     Inhibition,
     Line,
     OppositeArc,
     Reversed,
     Spiral,
+    Spot,
     Tile,
     Tiles,
     Union,
@@ -114,6 +116,8 @@ def inhibitions(draw: Draw, kind: type[Inhibition]) -> Inhibition:
     strength = draw(numbers(0.125, 0.375))
     if kind is Flank:
         return Flank(strength, distance=draw(numbers(1.5, 4)))
+    if kind is HueFlank:
+        return HueFlank(strength, distance=draw(numbers(45, 150)))
     made: Callable[..., Inhibition] = kind
     return made(strength)
 
@@ -187,6 +191,92 @@ def specs(draw: Draw, plans: Sequence[Plan] = PLANS) -> Circuit:
     Quarter turns permute the units of all of them. Mirrors permute those of `PLANS`; `CHIRAL_PLANS` have spirals.
     """
     return _drawn(draw, draw(st.sampled_from(tuple(plans))))
+
+
+@st.composite
+def coloured_specs(draw: Draw, hues: int = 4) -> Circuit:
+    """Draws a circuit that sees hues: edges, bars and spots, and what can be made of them, twisted and not.
+
+    The units of all families are permuted by quarter turns, by turns of the hue circle by 360 / `hues` degrees, and by
+    mirrors.
+
+    Args:
+        draw: Given by Hypothesis.
+        hues: How many; even, so that each has its complementary one.
+    """
+    kinds: dict[str, Any] = {"angles": 4, "hues": hues, "size": 5}
+
+    def tuned(sources: tuple[str, ...], shapes: st.SearchStrategy[Shape], *minus: type[Inhibition]) -> Tile:
+        tile = draw(tiles(sources, shapes))
+        tile = dataclasses.replace(tile, hue_tolerance=draw(numbers(25, 60)), hue=draw(numbers(-180, 180)))
+        for kind in minus:
+            tile = tile - draw(inhibitions(kind))
+        return tile
+
+    def colour(phase: float) -> Gabor:
+        return dataclasses.replace(draw(gabors(phase)), hue=draw(numbers(0, 360)))
+
+    spot = Spot(sigma=draw(numbers(0.75, 1.25)), surround=draw(numbers(1.25, 2)), hue=draw(numbers(0, 360)))
+    row = dataclasses.replace(tuned(("spots",), lines(), HueFlank), tolerance=None)
+    arc = tuned(("contrasts",), arcs(), OppositeArc) + draw(tiles(("grey",), arcs()))
+    return Circuit(
+        "drawn in colour",
+        [
+            Family("edges", colour(90.0), **kinds),
+            Family("bars", colour(0.0), **kinds),
+            Family("grey", draw(gabors(90.0)), angles=4, size=5),
+            Family("spots", spot, angles=1, hues=hues, size=5),
+            Family("contours", Union(("edges", "bars")), angles=4),
+            Family("contrasts", tuned(("edges",), lines(), Crossing, HueFlank), **kinds),
+            Family("rows", row, **kinds),
+            Family("curves", arc, **kinds),
+            Family("discs", tuned(("contrasts",), circles(), Reversed), angles=1, hues=hues, size=5),
+            Family(
+                "borders", draw(tiles(("contrasts",), lines())) + draw(tiles(("contours",), lines())), angles=4, size=5
+            ),
+        ],
+    )
+
+
+@st.composite
+def scaled_specs(draw: Draw, scales: tuple[float, ...] = (1.0, 1.5)) -> Circuit:
+    """Draws a circuit of Gabors, their union, lines and arcs, all at several scales; and arcs that read any line."""
+    kinds: dict[str, Any] = {"angles": 4, "scales": scales, "size": 7}
+
+    def tuned(sources: tuple[str, ...], shapes: st.SearchStrategy[Shape], *minus: type[Inhibition]) -> Tile:
+        return dataclasses.replace(draw(tiles(sources, shapes, minus)), scale_tolerance=draw(numbers(0.25, 1)))
+
+    return Circuit(
+        "drawn at scales",
+        [
+            Family("edges", draw(gabors(90.0)), **kinds),
+            Family("bars", draw(gabors(0.0)), **kinds | {"angles": 2}),
+            Family("contours", Union(("edges", "bars")), angles=2, scales=scales),
+            Family("lines", tuned(("contours",), lines(), Crossing, Flank), **kinds),
+            Family("arcs", tuned(("lines",), arcs(), OppositeArc), **kinds),
+            Family("shared", draw(tiles(("lines",), arcs())), **kinds),
+            Family("united", Union(("edges", "bars")), angles=2),
+        ],
+    )
+
+
+@st.composite
+def two_handed_specs(draw: Draw) -> Circuit:
+    """Draws a circuit with spirals of both hands, rows of them of one hand, and rings of either."""
+    kinds: dict[str, Any] = {"angles": 4, "mirrored": True, "size": 5}
+    mixture = draw(tiles(("spirals",), arcs(), (Reversed,)))
+    mixture = mixture + draw(tiles(("lines",), lines(), turned=numbers(-180, 180)))
+    return Circuit(
+        "drawn with two hands",
+        [
+            Family("edges", draw(gabors(90.0)), angles=4, size=5),
+            Family("lines", draw(tiles(("edges",), lines())), angles=4, size=5),
+            Family("spirals", draw(tiles(("lines",), spirals(), (Crossing,))), **kinds),
+            Family("rows", draw(tiles(("spirals",), lines(), (OppositeArc,))), period=360, **kinds),
+            Family("mixture", mixture, **kinds),
+            Family("rings", draw(tiles(("spirals",), circles())), angles=1, size=5),
+        ],
+    )
 
 
 @st.composite

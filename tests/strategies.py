@@ -27,6 +27,7 @@ __all__ = [
     "arcs",
     "awake",
     "circuits",
+    "drawn",
     "images",
     "lattice_motions",
     "motions",
@@ -66,6 +67,13 @@ def circuits(draw: st.DrawFn, plans: tuple[Plan, ...] = PLANS) -> Circuit:
 def noise(seed: int, size: int, *, count: int = 1, channels: int = 1) -> Float[Array, "image h w channel"]:
     """Returns images of normal noise."""
     return jnp.asarray(np.random.default_rng(seed).normal(size=(count, size, size, channels)), jnp.float32)
+
+
+@st.composite
+def drawn(draw: st.DrawFn, strategy: st.SearchStrategy[Circuit]) -> Circuit:
+    """Draws a circuit as some public strategy does."""
+    with unchecked():
+        return draw(strategy)
 
 
 @st.composite

@@ -26,6 +26,7 @@ ORDER = (
     ("cropping", "streaming", "relative_pose"),
     ("receptive_field", "geometry"),
     ("shapes",),
+    ("templates",),
     ("spec",),
     ("spec_text", "symmetry"),
     ("motifs", "strategies"),
@@ -56,7 +57,16 @@ ONLY_FOR = {
 }
 
 # The oracle shares no code with what it judges: it reads the spec, and computes with NumPy alone.
-REFERENCE_IMPORTS = ("circuitkit.errors", "circuitkit.spec", "cmath", "functools", "jaxtyping", "math", "numpy")
+REFERENCE_IMPORTS = (
+    "circuitkit.errors",
+    "circuitkit.spec",
+    "cmath",
+    "functools",
+    "jaxtyping",
+    "math",
+    "numpy",
+    "typing",
+)
 
 RANK = {place: rank for rank, row in enumerate(ORDER) for place in row}
 

@@ -344,7 +344,7 @@ def test_an_arc_among_the_tiles_says_where_the_family_points_to_whichever_comes_
 )
 def test_a_family_comes_back_when_its_template_does(family, period, matched):
     assert family.turn == period
-    assert family.matched_period == matched
+    assert family.matched_period() == matched
     assert family.step * family.angles == period
 
 

@@ -84,9 +84,16 @@ def test_the_text_is_meant_to_be_read():
         '        "class": "Gabor",\n'
         '        "wavelength": 6.0,\n'
         '        "sigma": 2.0,\n'
-        '        "phase": 90.0\n'
+        '        "phase": 90.0,\n'
+        '        "hue": null\n'
         "      },\n"
         '      "angles": 8,\n'
+        '      "hues": 1,\n'
+        '      "scales": [\n'
+        "        1.0\n"
+        "      ],\n"
+        '      "mirrored": false,\n'
+        '      "twisted": false,\n'
         '      "period": 360.0,\n'
         '      "size": null\n'
         "    }\n"
@@ -141,15 +148,16 @@ REFUSED = {
     ),
     "a template as a family": (
         text([GABOR]),
-        "circuit.families of this spec holds (Gabor(wavelength=6.0, sigma=2.0, phase=90.0),): wanted a list of Family.",
+        "circuit.families of this spec holds (Gabor(wavelength=6.0, sigma=2.0, phase=90.0, hue=None),): wanted a list "
+        "of Family.",
     ),
     "an inhibition as a template": (
         text([{**EDGES, "looks_for": {"class": "Crossing", "strength": 1}}]),
-        "circuit.families[0].looks_for of this spec holds a Crossing: wanted Gabor or Union or Tile or Tiles.",
+        "circuit.families[0].looks_for of this spec holds a Crossing: wanted Gabor or Spot or Union or Tile or Tiles.",
     ),
     "nothing as a template": (
         text([{**EDGES, "looks_for": None}]),
-        "circuit.families[0].looks_for of this spec holds None: wanted Gabor or Union or Tile or Tiles.",
+        "circuit.families[0].looks_for of this spec holds None: wanted Gabor or Spot or Union or Tile or Tiles.",
     ),
     "a list as a number": (
         with_gabor(sigma=[1, 2]),
@@ -167,7 +175,7 @@ REFUSED = {
     "a number as inhibitions": (
         with_tile(minus=0.7),
         "circuit.families[1].looks_for.minus of this spec holds 0.7: wanted a list of Crossing or OppositeArc or "
-        "Flank or Reversed.",
+        "Flank or Reversed or HueFlank.",
     ),
     "a number as a source": (
         with_tile(sources=[3]),

@@ -150,13 +150,13 @@ def one_by_one(network: CircuitNetwork) -> float:
     for family in circuit.families:
         reach = network.layers[family.name].layout.shape[0] // 2
         if isinstance(family.looks_for, Gabor):
-            total += seconds(functools.partial(reference.gabor_weights, family.looks_for, family.unit_angles, reach))
+            total += seconds(functools.partial(reference.image_weights, family, reach))
         for tile in family.tiles:
             sources = [circuit[name] for name in tile.source_names]
-            pairs = family.angles * sum(source.angles for source in sources)
-            angle, other = family.unit_angles[-1], sources[0].unit_angles[0]
+            pairs = len(family) * sum(len(source) for source in sources)
+            member, unit = family.unit_poses[-1], sources[0].unit_poses[0]
             total += pairs * seconds(
-                functools.partial(reference.tile_weights, tile, sources[0], sources, family, angle, other, reach)
+                functools.partial(reference.tile_weights, tile, sources[0], sources, family, member, unit, reach)
             )
     return total
 

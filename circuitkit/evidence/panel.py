@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 
 from circuitkit.build import build
-from circuitkit.network import to_grey
 from circuitkit.probe import Images, Maps, Net, Probe
 from circuitkit.receptive_field import ReceptiveField
 from circuitkit.spec import Circuit, Family, Gabor, Tile, Tiles, Union
@@ -64,7 +63,7 @@ class Panel(Net):
     def maps(self, images: Images, layer: str) -> Maps:
         """Runs images through the circuits, and keeps of every map the middle that all of them have."""
         del layer
-        maps = self._network(to_grey(images), padding="VALID")
+        maps = self._network(images, padding="VALID")
         last = [maps[name] for name in self._last.values()]
         rows, columns = (min(each.shape[axis] for each in last) for axis in (1, 2))
         cut = []

@@ -22,6 +22,9 @@ so that near 0 it is a Gaussian of `tolerance` degrees. The period is 180 where 
 (Gabors of both polarities, lines) and 360 where the side of the bulge counts too (curves). For units without an angle,
 which run along no path, it is 1.
 
+**Hue and scale.** Where a tile says how far a source may be from its own hue, the excitation is multiplied by a bell of
+the difference of hues; where it says how far from its own scale, by a Gaussian of the difference in octaves.
+
 **Inhibition**, each pattern scaled so that all of it together is `strength` times all of the excitation:
 
 * `Crossing`: envelope(p) * sin^2(b - tangent(p)): on the path, but across it.
@@ -29,10 +32,13 @@ which run along no path, it is 1.
   mirrored arc; for curves along an arc it is curves that bulge the other way, on the mirrored arc.
 * `Reversed`: excitation(p, b - 180): the same path, by units that bulge to its other side.
 * `Flank`: the excitation moved off the path by `distance` pixels, to both sides.
+* `HueFlank`: the excitation moved round the hue circle by `distance` degrees, to both sides.
 
 Source of the idea: Cammarata et al., "Curve Circuits", Distill (2021), where the handwritten net draws line
 and curve detectors this way and removes echoes by inhibiting the opposite arc. The formulas are ours.
 """
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax.scipy.special import erf
@@ -40,16 +46,35 @@ from jaxtyping import Array, Float
 
 from circuitkit.geometry import Degrees, Pixels
 from circuitkit.shapes import Frame
-from circuitkit.spec import Crossing, Flank, Inhibition, OppositeArc, Reversed, Tile
+from circuitkit.spec import Crossing, Flank, HueFlank, Inhibition, OppositeArc, Reversed, Tile
 
 Pattern = Float[Array, "member source h w"]
+Table = Float[Array, "member source"]
+
+
+class Relative(NamedTuple):
+    """Source units as each member sees them, in the member's own pose.
+
+    Attributes:
+        direction: Of the path that the source stands on, in degrees.
+        hue: By how much the source's hue differs from the one that the member looks for, in degrees; None if any does.
+        octaves: How much larger the source's scale is than the member's; None if any scale does.
+        same_hand: 1 where the source is mirrored as the member is, and 0 elsewhere; None if either will do.
+        area: Of each member, as a multiple of the template's; None if all are as large as the template.
+    """
+
+    direction: Table
+    hue: Table | None = None
+    octaves: Table | None = None
+    same_hand: Table | None = None
+    area: Float[Array, " member"] | None = None
 
 
 def tile_pattern(
     tile: Tile,
     x: Float[Array, "member h w"],
     y: Float[Array, "member h w"],
-    direction: Float[Array, "member source"],
+    relative: Relative,
     *,
     period: float,
 ) -> Pattern:
@@ -59,7 +84,7 @@ def tile_pattern(
         tile: The tile.
         x: Offset of the source, in pixels, in the member's own pose.
         y: Likewise.
-        direction: Direction of the path that the source stands on, in degrees, in the member's own pose.
+        relative: How sources are turned, and whatever else tells them apart.
         period: 180 if only the orientation of the source counts, 360 if its side counts too.
 
     Returns:
@@ -67,28 +92,46 @@ def tile_pattern(
         exactly and for the others up to how the pixel grid falls on the shape: every member is divided by the same
         number, so that a weight depends on the relative pose and on nothing else.
     """
-    excitation = _excitation(tile, x, y, direction, period=period)
+    excitation = _spread_out(_excitation(tile, x, y, relative, period=period), relative)
     weights = excitation / jnp.sum(excitation[0])
     for inhibition in tile.minus:
-        forbidden = _forbidden(inhibition, tile, x, y, direction, period=period)
+        forbidden = _spread_out(_forbidden(inhibition, tile, x, y, relative, period=period), relative)
         weights = weights - inhibition.strength * forbidden / jnp.sum(forbidden[0])
     return tile.weight * weights
+
+
+def _spread_out(pattern: Pattern, relative: Relative) -> Pattern:
+    """Returns a pattern with each member's weights as thin as it is large."""
+    return pattern if relative.area is None else pattern / relative.area[:, None, None, None]
 
 
 def _excitation(
     tile: Tile,
     x: Float[Array, "member h w"],
     y: Float[Array, "member h w"],
-    direction: Float[Array, "member source"],
+    relative: Relative,
     *,
     period: float,
     offset: Pixels = 0.0,
+    hue_offset: Degrees = 0.0,
 ) -> Pattern:
-    frame = tile.along.frame(x, y)
+    frame, direction = tile.along.frame(x, y), relative.direction
     near = envelope(frame, tile.along.length, tile.spread, offset=offset, lap=tile.along.lap)
     if tile.tolerance is None:
-        return jnp.broadcast_to(near[:, None], (*direction.shape, *near.shape[1:]))
-    return near[:, None] * bell(direction[:, :, None, None] - frame.tangent[:, None], tile.tolerance, period=period)
+        pattern = jnp.broadcast_to(near[:, None], (*direction.shape, *near.shape[1:]))
+    else:
+        turned = direction[:, :, None, None] - frame.tangent[:, None]
+        pattern = near[:, None] * bell(turned, tile.tolerance, period=period)
+    if relative.hue is not None and tile.hue_tolerance is not None:
+        pattern = pattern * bell(relative.hue - hue_offset, tile.hue_tolerance, period=360.0)[:, :, None, None]
+    return _of_its_kind(tile, pattern, relative)
+
+
+def _of_its_kind(tile: Tile, pattern: Pattern, relative: Relative) -> Pattern:
+    """Returns a pattern weakened where the source is of another scale, and 0 where it is of another hand."""
+    if relative.octaves is not None and tile.scale_tolerance is not None:
+        pattern = pattern * jnp.exp(-((relative.octaves / tile.scale_tolerance) ** 2) / 2)[:, :, None, None]
+    return pattern if relative.same_hand is None else pattern * relative.same_hand[:, :, None, None]
 
 
 def _forbidden(
@@ -96,23 +139,27 @@ def _forbidden(
     tile: Tile,
     x: Float[Array, "member h w"],
     y: Float[Array, "member h w"],
-    direction: Float[Array, "member source"],
+    relative: Relative,
     *,
     period: float,
 ) -> Pattern:
+    turned_round = relative._replace(direction=relative.direction - 180)
     match inhibition:
         case Crossing():
             frame = tile.along.frame(x, y)
             near = envelope(frame, tile.along.length, tile.spread, lap=tile.along.lap)
-            across = jnp.sin(jnp.deg2rad(direction[:, :, None, None] - frame.tangent[:, None])) ** 2
-            return near[:, None] * across
+            across = jnp.sin(jnp.deg2rad(relative.direction[:, :, None, None] - frame.tangent[:, None])) ** 2
+            return _of_its_kind(tile, near[:, None] * across, relative)  # whatever its hue
         case OppositeArc():
-            return _excitation(tile, -x, -y, direction - 180, period=period)
+            return _excitation(tile, -x, -y, turned_round, period=period)
         case Reversed():
-            return _excitation(tile, x, y, direction - 180, period=period)
+            return _excitation(tile, x, y, turned_round, period=period)
         case Flank(distance=distance):
-            inner = _excitation(tile, x, y, direction, period=period, offset=-distance)
-            return inner + _excitation(tile, x, y, direction, period=period, offset=distance)
+            inner = _excitation(tile, x, y, relative, period=period, offset=-distance)
+            return inner + _excitation(tile, x, y, relative, period=period, offset=distance)
+        case HueFlank(distance=distance):
+            before = _excitation(tile, x, y, relative, period=period, hue_offset=-distance)
+            return before + _excitation(tile, x, y, relative, period=period, hue_offset=distance)
 
 
 def envelope(
@@ -130,7 +177,8 @@ def envelope(
     across = jnp.exp(-((frame.distance - offset) ** 2) / (2 * spread**2))
     scale = jnp.sqrt(2.0) * spread
     lengthwise = jnp.zeros_like(frame.along)
-    for start in (0.0,) if lap is None else (-lap, 0.0, lap):
+    # Two laps either way, for rings that are blurred by as much as they are wide.
+    for start in (0.0,) if lap is None else (-2 * lap, -lap, 0.0, lap, 2 * lap):
         along = frame.along - start
         lengthwise = lengthwise + (erf((along + length / 2) / scale) - erf((along - length / 2) / scale)) / 2
     return across * lengthwise

@@ -14,7 +14,7 @@ from circuitkit.errors import EquivarianceError, ImageError, SpecError
 from circuitkit.probe import Probe
 from circuitkit.symmetry import Motion
 from circuitkit.turned.measure import BANDS, Equivariance, equivariance_error
-from circuitkit.turned.moves import Moves, label, moving, on_lattice
+from circuitkit.turned.moves import Moves, label, moving
 
 TOO_MUCH = 1e-3
 """Share of a response beyond which rounding is no tolerance: a wrong weight could hide in it."""
@@ -44,8 +44,9 @@ def assert_equivariant(
 
     Args:
         probe: The units.
-        group: Turns and mirrors. For quarter turns and mirrors nothing else has to be said; at other angles sampling on
-            a pixel grid leaves an error of its own, and `at_most` has to say how much is allowed.
+        group: Turns, mirrors, turns of the hue circle, changes of scale. For quarter turns, mirrors and hues nothing
+            else has to be said; at other angles and scales sampling on a pixel grid leaves an error of its own, and
+            `at_most` has to say how much is allowed.
         at_most: The largest error of a unit, relative to its responses. Left out, what float32 rounding can leave: each
             weight and pixel is changed by a random share, and what that makes of the response, scaled to 128 roundings,
             is allowed; 1e-6 of the response always is.
@@ -67,7 +68,7 @@ def assert_equivariant(
         ImageError: If units never respond, so that nothing is tested, or rounding would leave too much.
     """
     motions = moving(group)
-    free = [motion for motion in motions if not on_lattice(motion)]
+    free = [motion for motion in motions if not motion.on_lattice]
     if at_most is None and free:
         raise SpecError(
             f"a {label(free[0])} carries no pixel grid onto itself, so no net is exact there, and no tolerance follows "
@@ -129,7 +130,7 @@ class _Compared:
 
 def _compared(found: Equivariance, at_most: float | None) -> list[_Compared]:
     parts = [("in the middle unit", found.units, found.rounding)]
-    if any(on_lattice(motion) for motion in found.motions):
+    if any(motion.on_lattice for motion in found.motions):
         exact = found.exact
         where = f"in whole maps of {exact.image_size[0]}x{exact.image_size[1]} pixels"
         parts.append((where, exact.units, exact.rounding))

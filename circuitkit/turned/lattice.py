@@ -19,7 +19,7 @@ from circuitkit.cropping.trace import Op, Trace
 from circuitkit.errors import ImageError, SpecError
 from circuitkit.probe import Probe
 from circuitkit.symmetry import Motion
-from circuitkit.turned.moves import label, on_lattice
+from circuitkit.turned.moves import label
 from circuitkit.turned.reading import Reading, rounding
 from circuitkit.turned.waves import CONTRAST
 
@@ -69,6 +69,7 @@ def measured(
     orbits: Int[np.ndarray, " unit"],
     image_size: tuple[int, int] | None,
     *,
+    channels: int = 1,
     count: int = 4,
     seed: int = 0,
 ) -> Exactness:
@@ -81,6 +82,7 @@ def measured(
         orbits: Units of one number are carried to each other.
         image_size: Rows and columns. Left out, those that the net was made for; or else the smallest that hold 5 by 5
             units and can be exact.
+        channels: Of the images: 1 for grey, 3 for red, green and blue.
         count: Number of images.
         seed: Of their noise.
 
@@ -95,10 +97,10 @@ def measured(
             f"image_size=({max(height, width)}, {max(height, width)}), or leave out the quarter turns."
         )
     possible, reason = can_be_exact(probe, (height, width), motions)
-    noise = np.random.default_rng(seed).normal(0, CONTRAST, (count, height, width, 1)).astype(np.float32)
+    noise = np.random.default_rng(seed).normal(0, CONTRAST, (count, height, width, channels)).astype(np.float32)
     moved = [np.asarray(motion.of_images(jnp.asarray(noise))) for motion in motions]
     images = np.concatenate([noise, *moved])
-    reading = Reading.whole(probe, height, width, count=count)
+    reading = Reading.whole(probe, height, width, count=count, channels=channels)
     # Pixels that no window reaches are not read.
     seen = (slice(None), slice(*reading.cropped.rows), slice(*reading.cropped.columns))
     images, noise = images[seen], noise[seen]
@@ -145,7 +147,7 @@ def can_be_exact(probe: Probe, image_size: tuple[int, int], motions: Sequence[Mo
         image_size: Rows and columns of the images.
         motions: Those of the lattice are looked at.
     """
-    flips = [_FLIPS.get((motion.turn % 360, motion.mirror), (True, True)) for motion in motions if on_lattice(motion)]
+    flips = [_FLIPS.get((motion.turn % 360, motion.mirror), (True, True)) for motion in motions if motion.on_lattice]
     sides = [any(along) for along in zip(*flips, strict=True)]
     field = probe.net.receptive_field(probe.layer, image_size)
     counts = _counts(probe, image_size)
@@ -161,7 +163,7 @@ def can_be_exact(probe: Probe, image_size: tuple[int, int], motions: Sequence[Mo
                     f"{(field.first[axis] + last) / 2:g}, lies {_pixels(off[axis])} {side} the "
                     f"image's, {(image_size[axis] - 1) / 2:g}." + _nearby(probe, image_size, axis)
                 )
-        quarter = any(motion.turn % 180 for motion in motions if on_lattice(motion))
+        quarter = any(motion.turn % 180 for motion in motions if motion.on_lattice)
         if quarter and (field.stride[0] != field.stride[1] or counts[0] != counts[1]):
             return False, (
                 f"strides {field.stride} leave {counts[0]} by {counts[1]} units, which no quarter turn carries onto "

@@ -17,10 +17,10 @@ from jaxtyping import Float, Int
 from circuitkit import checks
 from circuitkit.errors import ImageError, SpecError
 from circuitkit.probe import Net, Probe
-from circuitkit.symmetry import Motion
+from circuitkit.symmetry import GONE, Motion
 from circuitkit.turned import lattice
 from circuitkit.turned.lattice import Exactness, pooled, share
-from circuitkit.turned.moves import Moves, carried, label, moving, on_lattice, orbits
+from circuitkit.turned.moves import Moves, came_from, carried, channels, label, moving, orbits
 from circuitkit.turned.reading import Reading, rounding
 from circuitkit.turned.waves import METHODS, Method, Waves
 
@@ -42,11 +42,11 @@ class Equivariance:
         error: (motion, band), ||f(g x) - g f(x)|| / ||f(x)|| over all units and images, in the middle unit.
         spread: (motion, band), standard deviation of the error over images drawn anew from those shown (bootstrap).
         units: (motion, band, unit), the same for each unit, over the root mean square of the units that the motions
-            carry to each other. NaN where none of these responds.
+            carry to each other. NaN where none of these responds, and where a change of scale carries no unit.
         rounding: (band, unit), what float32 may leave of an error of 0.
         untested: Names of units that gave (nearly) the same response to every image, they and all that they are carried
             to: nothing was tested of these.
-        motions: The turns and mirrors, in order.
+        motions: In order.
     """
 
     error: xr.DataArray
@@ -116,7 +116,8 @@ def equivariance_error(
 
     Args:
         probe: The units, such as `net["curves"]` or `net["fire5", units]`.
-        group: Turns and mirrors, such as `cyclic(24)` or `dihedral(4)`.
+        group: Turns and mirrors, such as `cyclic(24)` or `dihedral(4)`; turns of the hue circle, such as `hues(6)`, for
+            which images are in colour; changes of scale, such as `[Motion(scale=2)]`.
         moves: How units move: "invariant" if each is to stay as it is; or, for each motion, the index of the unit that
             each unit is carried to (a mapping, or a function). Handbuilt nets know it.
         angles: Of each unit, in degrees, in place of `moves`.
@@ -201,10 +202,15 @@ class _Measured:
                 f"equivariance_error has bands={tuple(bands)}: wanted different ones above 0, up to 0.5 cycles a pixel."
             )
         motions = moving(group)
-        to = carried(probe, motions, **known)
+        if beyond := [motion for motion in motions if max(highest) / motion.scale > 0.5]:
+            raise SpecError(
+                f"a {label(beyond[0])} makes waves of {max(highest):g} cycles a pixel finer than pixels can hold: give "
+                f"bands of at most {0.5 * min(motion.scale for motion in motions):g}."
+            )
+        to, shown = carried(probe, motions, **known), channels(probe, motions)
         site = probe.site() if image_size is None else probe.site_in(*image_size)
-        reading = Reading.middle(probe, site, count=images)
-        waves = Waves.drawn(count=images, seed=seed)
+        reading = Reading.middle(probe, site, count=images, channels=shown)
+        waves = Waves.drawn(count=images, seed=seed, channels=shown)
         return cls(probe, motions, to, orbits(to), highest, images, seed, image_size, waves, reading)
 
     @functools.cached_property
@@ -234,8 +240,9 @@ class _Measured:
 
     @property
     def wanted(self) -> Float[np.ndarray, "motion band image unit"]:
-        """What responses to the images carried should be."""
-        return np.stack([self.before[0][..., np.argsort(to)] for to in self.carried])
+        """What responses to the images carried should be; NaN where no unit is carried to."""
+        origins = [came_from(to) for to in self.carried]
+        return np.stack([np.where(origin == GONE, np.nan, self.before[0][..., origin]) for origin in origins])
 
     def responses(
         self, motions: Sequence[Motion], method: Method | None = None
@@ -247,7 +254,7 @@ class _Measured:
 
     def images(
         self, samples: Int[np.ndarray, " sample"], motions: Sequence[Motion], method: Method | None = None
-    ) -> Float[np.ndarray, "sample h w 1"]:
+    ) -> Float[np.ndarray, "sample h w channel"]:
         """Returns the images of some samples: motion by motion, band by band."""
         motion, band, number = np.unravel_index(samples, (len(motions), len(self.bands), self.count))
         shown = np.empty((len(samples), *self.reading.cropped.shape[1:]), np.float32)
@@ -262,11 +269,12 @@ class _Measured:
         return shown
 
     def found(self) -> Equivariance:
-        before, squares = self.before[0], (self.after - self.wanted) ** 2
-        by_image, power = squares.sum(-1), (before**2).sum(-1)
+        before, wanted = self.before[0], self.wanted
+        squares = (self.after - wanted) ** 2
+        by_image, power = np.nansum(squares, axis=-1), np.nansum(wanted**2, axis=-1)
         draws = np.random.default_rng(self.seed).multinomial(self.count, [1 / self.count] * self.count, RESAMPLED)
         # A draw may hold none of the images that a sparse layer responds to; it then says nothing, and is left out.
-        again = share(np.sqrt(by_image @ draws.T), np.sqrt(power @ draws.T)[None])
+        again = share(np.sqrt(by_image @ draws.T), np.sqrt(power @ draws.T))
         norms = pooled(np.sqrt((before**2).sum(1)), self.orbits)
         samples = len(self.bands) * self.count
         changes = self.reading.changes(lambda n: self.images(n, (Motion(),)), samples, seed=self.seed)
@@ -280,7 +288,7 @@ class _Measured:
         # A silent unit that others are carried to is tested by these.
         varies = pooled(change, self.orbits) > NEARLY_CONSTANT * pooled(size, self.orbits)
         return Equivariance(
-            xr.DataArray(share(np.sqrt(by_image.sum(-1)), np.sqrt(power.sum(-1))[None]), dims=over, coords=coords),
+            xr.DataArray(share(np.sqrt(by_image.sum(-1)), np.sqrt(power.sum(-1))), dims=over, coords=coords),
             xr.DataArray(np.ma.masked_invalid(again).std(axis=-1).filled(np.nan), dims=over, coords=coords),
             xr.DataArray(share(np.sqrt(squares.sum(2)), norms[None]), dims=(*over, "unit"), coords=coords | unit),
             xr.DataArray(rounds, dims=("band", "unit"), coords={"band": coords["band"], **unit}),
@@ -296,6 +304,8 @@ class _Measured:
             "motion": [label(motion) for motion in self.motions],
             "turn": ("motion", [motion.turn for motion in self.motions]),
             "mirror": ("motion", [motion.mirror for motion in self.motions]),
+            "scale": ("motion", [motion.scale for motion in self.motions]),
+            "hue": ("motion", [motion.hue for motion in self.motions]),
             "band": list(self.bands),
         }
 
@@ -310,7 +320,7 @@ class _Measured:
             parts["image"].append(np.linalg.norm(shown - exact, axis=2) / np.linalg.norm(exact, axis=2))
             found = self.responses(self.motions, method)
             for name, other in (("added", self.after), ("error", self.wanted)):
-                parts[name].append(np.sqrt(((found - other) ** 2).sum((2, 3))) / norm)
+                parts[name].append(np.sqrt(np.nansum((found - other) ** 2, axis=(2, 3))) / norm)
         over = ("interpolation", "motion", "band")
         return xr.Dataset(
             {name: (over, np.stack(values)) for name, values in parts.items()},
@@ -318,7 +328,7 @@ class _Measured:
         )
 
     def exact(self) -> Exactness:
-        on = [index for index, motion in enumerate(self.motions) if on_lattice(motion)]
+        on = [index for index, motion in enumerate(self.motions) if motion.on_lattice]
         if not on:
             raise SpecError(
                 "no motion of the group is a quarter turn or a mirror, so no whole map can be exact: wanted a group "
@@ -330,5 +340,6 @@ class _Measured:
             self.carried[on],
             self.orbits,
             self.image_size,
+            channels=channels(self.probe, self.motions),
             seed=self.seed,
         )

@@ -1,4 +1,4 @@
-"""How the units of a layer are permuted when the image is turned or mirrored.
+"""How the units of a layer are permuted when the image is turned or mirrored, or its scale or its hues change.
 
 A handbuilt circuit knows it from its spec. Of any other net it has to be said: by the units' angles, by permutations,
 or as "invariant", where every unit is to stay as it is.
@@ -13,7 +13,7 @@ from jaxtyping import Int
 from circuitkit.errors import SpecError
 from circuitkit.geometry import angle_between
 from circuitkit.probe import HandbuiltNet, Probe
-from circuitkit.symmetry import Motion
+from circuitkit.symmetry import GONE, Motion
 
 Moves = Literal["invariant"] | Mapping[Motion, Sequence[int]] | Callable[[Motion], Sequence[int]]
 """For each motion, the index of the unit that each unit is carried to; or "invariant": itself."""
@@ -23,17 +23,18 @@ IDENTITY = Motion()
 
 def label(motion: Motion) -> str:
     """Returns a motion in words."""
-    turned = f"turn by {motion.turn % 360:g}°"
-    if not motion.mirror:
-        return turned
-    return "mirror" if motion.turn % 360 == 0 else f"mirror, {turned}"
+    parts = ["mirror"] if motion.mirror else []
+    parts += [f"scale by {motion.scale:g}"] if motion.scale != 1 else []
+    parts += [f"hue by {motion.hue % 360:g}°"] if motion.hue % 360 else []
+    parts += [f"turn by {motion.turn % 360:g}°"] if motion.turn % 360 or not parts else []
+    return ", ".join(parts)
 
 
 def moving(group: Sequence[Motion]) -> tuple[Motion, ...]:
     """Returns the motions that do something; refuses a group without any."""
-    found = tuple(dict.fromkeys(Motion(m.turn % 360, m.mirror) for m in group))
-    if not all(np.isfinite(motion.turn) for motion in found):
-        raise SpecError(f"got motions {found}: wanted turns by a finite number of degrees.")
+    found = tuple(dict.fromkeys(Motion(m.turn % 360, m.mirror, m.scale, m.hue % 360) for m in group))
+    if not all(np.isfinite((m.turn, m.hue, m.scale)).all() and m.scale > 0 for m in found):
+        raise SpecError(f"got motions {found}: wanted turns by a finite number of degrees, and scales above 0.")
     found = tuple(motion for motion in found if motion != IDENTITY)
     if not found:
         raise SpecError(
@@ -43,9 +44,18 @@ def moving(group: Sequence[Motion]) -> tuple[Motion, ...]:
     return found
 
 
-def on_lattice(motion: Motion) -> bool:
-    """Says whether a motion carries pixels onto pixels."""
-    return motion.turn % 90 == 0
+def channels(probe: Probe, motions: Sequence[Motion]) -> int:
+    """Returns how many channels images need: 3 if hues are turned, or the circuit sees them; else 1, grey."""
+    sees_hues = isinstance(probe.net, HandbuiltNet) and probe.net.network.circuit.channels == 3
+    return 3 if sees_hues or any(motion.hue for motion in motions) else 1
+
+
+def came_from(to: Int[np.ndarray, " unit"]) -> Int[np.ndarray, " unit"]:
+    """Returns, for each unit, the one that is carried to it; `GONE` if none is."""
+    found = np.full(len(to), GONE)
+    stays = np.flatnonzero(to != GONE)
+    found[to[stays]] = stays
+    return found
 
 
 def carried(
@@ -57,7 +67,7 @@ def carried(
     period: float,
     within: float,
 ) -> Int[np.ndarray, "motion unit"]:
-    """Returns, for each motion, the index of the unit that each unit is carried to.
+    """Returns, for each motion, the index of the unit that each unit is carried to; `GONE` where its scale has none.
 
     Args:
         probe: The units.
@@ -95,8 +105,9 @@ def orbits(carried_units: Int[np.ndarray, "motion unit"]) -> Int[np.ndarray, " u
     while True:
         merged = labels.copy()
         for to in carried_units:
-            np.minimum.at(merged, to, labels)
-            merged = np.minimum(merged, merged[to])
+            stays = to != GONE
+            np.minimum.at(merged, to[stays], labels[stays])
+            merged[stays] = np.minimum(merged[stays], merged[to[stays]])
         if np.array_equal(merged, labels):
             return labels
         labels = merged
@@ -108,7 +119,10 @@ def _by_spec(probe: Probe, net: HandbuiltNet, motion: Motion) -> Int[np.ndarray,
     if probe.channels is None:
         return everyone
     places = {channel: index for index, channel in enumerate(probe.channels)}
-    if missing := [family.unit_names[everyone[channel]] for channel in places if everyone[channel] not in places]:
+    places[GONE] = GONE
+    if missing := [
+        family.unit_names[everyone[channel]] for channel in probe.channels if everyone[channel] not in places
+    ]:
         raise SpecError(
             f"a {label(motion)} carries units of layer {probe.layer!r} to {_listed(missing)}, which the probe leaves "
             "out: wanted all that the units are carried to."

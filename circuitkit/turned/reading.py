@@ -14,7 +14,7 @@ from circuitkit.cropping import Cropped
 from circuitkit.probe import Probe, Site
 from circuitkit.streaming import block_size, stream
 
-Draw = Callable[[Int[np.ndarray, " sample"]], Float[np.ndarray, "sample h w 1"]]
+Draw = Callable[[Int[np.ndarray, " sample"]], Float[np.ndarray, "sample h w channel"]]
 """From the numbers of some samples to their images, on the pixels that are read."""
 
 _STEP = 2.0**-12
@@ -43,23 +43,24 @@ class Reading:
     y: Float[np.ndarray, " h"]
 
     @classmethod
-    def middle(cls, probe: Probe, site: Site, *, count: int) -> "Reading":
+    def middle(cls, probe: Probe, site: Site, *, count: int, channels: int = 1) -> "Reading":
         """Returns what reads the unit at a site, about whose field's centre images are turned."""
         row, column = site.unit
-        return cls._of(probe, site, count, rows=(row, row + 1), columns=(column, column + 1))
+        return cls._of(probe, site, (count, channels), rows=(row, row + 1), columns=(column, column + 1))
 
     @classmethod
-    def whole(cls, probe: Probe, height: int, width: int, *, count: int) -> "Reading":
+    def whole(cls, probe: Probe, height: int, width: int, *, count: int, channels: int = 1) -> "Reading":
         """Returns what reads all of the map, about the image's centre."""
         site = Site(height, width, (0, 0), ((height - 1) / 2, (width - 1) / 2))
-        return cls._of(probe, site, count, rows=None, columns=None)
+        return cls._of(probe, site, (count, channels), rows=None, columns=None)
 
     @classmethod
-    def _of(cls, probe: Probe, site: Site, count: int, *, rows: Any, columns: Any) -> "Reading":
-        one = probe.reading(site, images=1, channels=1, rows=rows, columns=columns)
+    def _of(cls, probe: Probe, site: Site, shown: tuple[int, int], *, rows: Any, columns: Any) -> "Reading":
+        count, channels = shown
+        one = probe.reading(site, images=1, channels=channels, rows=rows, columns=columns)
         # At most `count`: blocks are then of one shape, however many motions there are.
         block = block_size(one.image_bytes, count, platform=jax.devices()[0].platform)
-        cropped = probe.reading(site, images=block, channels=1, rows=rows, columns=columns)
+        cropped = probe.reading(site, images=block, channels=channels, rows=rows, columns=columns)
         x = np.arange(*cropped.columns) - site.anchor[1]
         return cls(cropped, x.astype(float), (site.anchor[0] - np.arange(*cropped.rows)).astype(float))
 
@@ -106,7 +107,7 @@ class Reading:
                 else value
                 for number, value in self.cropped.constants.items()
             }
-            shares = _changed(np.ones((256, *self.cropped.shape[1:3], 1), np.float32), rng)
+            shares = _changed(np.ones((256, *self.cropped.shape[1:]), np.float32), rng)
             images = functools.partial(_scaled, draw, shares)
             squares += (self.responses(images, total, constants=constants) - before) ** 2 / _DRAWS
         return np.sqrt(squares)
@@ -117,8 +118,8 @@ def _changed(values: Any, rng: np.random.Generator) -> Any:
 
 
 def _scaled(
-    draw: Draw, shares: Float[np.ndarray, "_ h w 1"], numbers: Int[np.ndarray, " sample"]
-) -> Float[np.ndarray, "sample h w 1"]:
+    draw: Draw, shares: Float[np.ndarray, "_ h w channel"], numbers: Int[np.ndarray, " sample"]
+) -> Float[np.ndarray, "sample h w channel"]:
     return draw(numbers) * shares[numbers % len(shares)]
 
 

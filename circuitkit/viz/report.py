@@ -88,7 +88,7 @@ def claim(study: Study) -> str:
     family, found = study.circuit.families[-1], study.handbuilt.summary
     error = tables.number(tables.angle_error(study.circuit, found), ".2f")
     return (
-        f"Written by hand, from Gabors up, the {family.angles} units of {family.name} tell curves by the way they "
+        f"Written by hand, from Gabors up, the {len(family)} units of {family.name} tell curves by the way they "
         f"bulge: each prefers the angle it was written for to within {error}°, is "
         f"{tables.number(float(found.fwhm.mean()), '.0f')}° wide at half maximum, and of its peak answers "
         f"{tables.number(float(found.echo.mean()), '.2f')} to the opposite curves and "

@@ -98,9 +98,9 @@ def gabors(network: CircuitNetwork) -> Figure:
     kernels = {f.name: np.asarray(network.layers[f.name].kernel[...])[:, :, 0] for f in families}
     norm = symmetric(np.concatenate([kernel.ravel() for kernel in kernels.values()]))
     cell, left, top, head, gap = (WIDTH - 1.15) / COLUMNS, 0.1, HEAD, 0.25, 0.14
-    rows = {f.name: -(-f.angles // COLUMNS) for f in families}
+    rows = {f.name: -(-len(f) // COLUMNS) for f in families}
     height = top + sum(rows.values()) * (cell + 0.2) + len(families) * (head + gap)
-    count = sum(family.angles for family in families)
+    count = sum(len(family) for family in families)
     figure = new_figure(
         height,
         f"First layer: {count} Gabors look at the image",
@@ -109,10 +109,10 @@ def gabors(network: CircuitNetwork) -> Figure:
     at = top
     for family in families:
         kernel = kernels[family.name]
-        _heading(figure, at, family.name, f"{family.angles} units, {kernel.shape[0]} × {kernel.shape[1]} pixels")
+        _heading(figure, at, family.name, f"{len(family)} units, {kernel.shape[0]} × {kernel.shape[1]} pixels")
         at += head
         axes = place(figure, left, at, COLUMNS * cell, rows[family.name] * (cell + 0.2))
-        _mosaic(axes, [kernel[:, :, i] for i in range(family.angles)], norm, cell, rows[family.name])
+        _mosaic(axes, [kernel[:, :, i] for i in range(len(family))], norm, cell, rows[family.name])
         for index, angle in enumerate(family.unit_angles):
             x, y = index % COLUMNS + 0.5, -(index // COLUMNS) * (1 + 0.2 / cell)
             axes.text(x, y - 0.11 / cell, f"{angle:g}°", fontsize=SMALL, ha="center", va="center")
@@ -135,7 +135,7 @@ def tile_weights(network: CircuitNetwork) -> Figure:
     """
     wirings = tiled(network)
     cell, label, head, gap = (WIDTH - 1.15) / COLUMNS, 0.2, 0.25, 0.16
-    rows = [-(-w.source.angles // COLUMNS) for w in wirings]
+    rows = [-(-len(w.source) // COLUMNS) for w in wirings]
     height = HEAD + sum(row * (cell + label) + head + gap for row in rows)
     figure = new_figure(
         height,
@@ -152,7 +152,7 @@ def tile_weights(network: CircuitNetwork) -> Figure:
         at += head
         axes = place(figure, 0.1, at, COLUMNS * cell, row * (cell + label))
         _mosaic(axes, [kernel[:, :, i] for i in order], norm, cell, row)
-        kind = "arc" if wiring.source.matched_period == 360 else "line"
+        kind = "arc" if wiring.source.matched_period() == 360 else "line"
         for index, source in enumerate(order):
             x, y = index % COLUMNS, -(index // COLUMNS) * (1 + label / cell)
             pose = wiring.source.unit_angles[source] if kind == "arc" else wiring.source.unit_tangents[source]

@@ -20,7 +20,7 @@ from circuitkit import equivariance
 from circuitkit.build import build
 from circuitkit.geometry import turned_back
 from circuitkit.motifs import tiling
-from circuitkit.motifs.tiling import tile_pattern
+from circuitkit.motifs.tiling import Relative, tile_pattern
 from circuitkit.network import Activations, CircuitNetwork
 from circuitkit.spec import Circuit, Family, Gabor, Line, Spiral, Tile
 from circuitkit.symmetry import Motion
@@ -111,7 +111,7 @@ def patterns(circuit: Circuit, tile: Tile, x: jax.Array, y: jax.Array, angles: l
     sources = [circuit[name] for name in tile.source_names]
     tangents = [tangent for source in sources for tangent in source.unit_tangents]
     direction = jnp.asarray(np.subtract.outer(tangents, angles).T, jnp.float32)
-    return tile_pattern(tile, x, y, direction, period=sources[0].matched_period)[:, :, 0]
+    return tile_pattern(tile, x, y, Relative(direction), period=sources[0].matched_period())[:, :, 0]
 
 
 def rule_error(circuit: Circuit, turn: float, rule: Callable[..., jax.Array] = patterns) -> float:
