@@ -15,6 +15,7 @@ from benchmarks import __main__ as command
 from benchmarks import harness
 from benchmarks.building import __main__ as building
 from benchmarks.equivariance import __main__ as equivariance
+from benchmarks.steerable import __main__ as steerable
 from benchmarks.stimuli import __main__ as stimuli
 from benchmarks.stimuli.arcs import Arc, covered, draw_lots
 from benchmarks.stimuli.renderers import ENTRIES
@@ -124,6 +125,7 @@ def test_tables_and_pictures_are_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     results = {
+        "steerable": steerable.measure(True),
         "stimuli": (stimuli.tables(found), stimuli.figure(found)),
         "sweep": (sweep.tables(swept, sweep.SMOKE), sweep.figure(swept, sweep.SMOKE)),
         "building": (building.tables(built), building.figure(built)),
