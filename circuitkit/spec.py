@@ -417,9 +417,9 @@ class Circuit:
             more += ", half a turn being half a turn of hue" if family.twisted else ""
             more += f", at scales {', '.join(f'{scale:g}' for scale in family.scales)}" if family.scales != (1,) else ""
             more += ", and mirrored" if family.mirrored else ""
-            lines.append(
-                f"  {family.name:<{width}} {len(family)} units, every {family.step:g} of {family.turn:g} degrees{more}"
-            )
+            count = "1 unit" if len(family) == 1 else f"{len(family)} units"
+            angles = f"every {family.step:g} of {family.turn:g} degrees" if family.has_angle else "without an angle"
+            lines.append(f"  {family.name:<{width}} {count}, {angles}{more}")
             if isinstance(family.looks_for, Gabor | Spot):
                 lines.append(f"    {_call(family.looks_for)}")
             if isinstance(family.looks_for, Union):

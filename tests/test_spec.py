@@ -405,10 +405,10 @@ def test_a_circuit_prints_what_it_is():
         "  both       12 units, every 30 of 360 degrees\n"
         "    + lines along Arc(radius=9, length=6), tolerance 15 degrees, spread 1.3 pixels\n"
         "    + edges, bars along Line(length=4), tolerance 20 degrees, spread 1 pixels\n"
-        "  ring       1 units, every 30 of 30 degrees\n"
+        "  ring       1 unit, without an angle\n"
         "    + 0.5 both along Circle(radius=9), turned by 9 degrees, tolerance 20 degrees, spread 1.3 pixels\n"
         "      - Reversed(strength=1): none\n"
-        "  energy     1 units, every 22.5 of 22.5 degrees\n"
+        "  energy     1 unit, without an angle\n"
         "    union of lines over all angles"
     )
 

@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from circuitkit.network import CircuitNetwork
-from circuitkit.spec import Family, Gabor
+from circuitkit.spec import Family, Gabor, Spot
 from circuitkit.viz.style import (
     BLACK,
     EXCITES,
@@ -89,22 +89,24 @@ def gabors(network: CircuitNetwork) -> Figure:
     """Shows the kernels of all families that look at the image, each with its unit's angle in degrees.
 
     Red weights want light, blue ones dark; 0 is white. One scale for all: weights of a kernel have absolute
-    values that sum to 1.
+    values that sum to 1. Kernels of a hue are shown in the colours that they want; grey is 0.
 
     Args:
         network: The network whose weights are shown.
     """
-    families = [family for family in network.circuit.families if isinstance(family.looks_for, Gabor)]
-    kernels = {f.name: np.asarray(network.layers[f.name].kernel[...])[:, :, 0] for f in families}
-    norm = symmetric(np.concatenate([kernel.ravel() for kernel in kernels.values()]))
+    families = [family for family in network.circuit.families if isinstance(family.looks_for, Gabor | Spot)]
+    kernels = {f.name: _seen(f, np.asarray(network.layers[f.name].kernel[...])) for f in families}
+    grey = [kernels[family.name].ravel() for family in families if not family.has_hue]
+    norm = symmetric(np.concatenate([*grey, np.zeros(1)]))
     cell, left, top, head, gap = (WIDTH - 1.15) / COLUMNS, 0.1, HEAD, 0.25, 0.14
     rows = {f.name: -(-len(f) // COLUMNS) for f in families}
     height = top + sum(rows.values()) * (cell + 0.2) + len(families) * (head + gap)
     count = sum(len(family) for family in families)
     figure = new_figure(
         height,
-        f"First layer: {count} Gabors look at the image",
-        "red weights want light, blue ones dark; degrees are the units' angles",
+        f"First layer: {count} units look at the image",
+        "red weights want light, blue ones dark; degrees are the units' angles"
+        + ("; coloured ones want their colour, of hue h" if network.circuit.channels == 3 else ""),
     )
     at = top
     for family in families:
@@ -113,12 +115,16 @@ def gabors(network: CircuitNetwork) -> Figure:
         at += head
         axes = place(figure, left, at, COLUMNS * cell, rows[family.name] * (cell + 0.2))
         _mosaic(axes, [kernel[:, :, i] for i in range(len(family))], norm, cell, rows[family.name])
-        for index, angle in enumerate(family.unit_angles):
+        for index, name in enumerate(family.unit_names):
             x, y = index % COLUMNS + 0.5, -(index // COLUMNS) * (1 + 0.2 / cell)
-            axes.text(x, y - 0.11 / cell, f"{angle:g}°", fontsize=SMALL, ha="center", va="center")
+            angle, *more = name.partition("@")[2].split("-")
+            more = [part.replace("hue", "h") for part in more]
+            label = " ".join([f"{angle}°" if family.has_angle else "", *more]).strip() or "any angle"
+            axes.text(x, y - 0.11 / cell, label, fontsize=SMALL, ha="center", va="center")
         at += rows[family.name] * (cell + 0.2) + gap
-    bar = place(figure, WIDTH - 0.85, top + head + 0.2, 0.12, min(1.5, height - top - head - 0.4))
-    colour_bar(bar, norm, SIGNED, "weight")
+    if grey:
+        bar = place(figure, WIDTH - 0.85, top + head + 0.2, 0.12, min(1.5, height - top - head - 0.4))
+        colour_bar(bar, norm, SIGNED, "weight")
     return figure
 
 
@@ -231,13 +237,20 @@ def _verdict(wirings: list[Wiring]) -> str:
     return "Summed weights, by how far the source stands turned from the reader"
 
 
+def _seen(family: Family, kernel: Float[np.ndarray, "h w channel member"]) -> Float[np.ndarray, "h w member *colour"]:
+    """Returns kernels that look at the image as they are shown: their weights, or their colours."""
+    if not family.has_hue:
+        return kernel.sum(axis=2)
+    return 0.5 + 0.5 * np.moveaxis(kernel, 2, -1) / np.abs(kernel).max()
+
+
 def _heading(figure: Figure, at: float, name: str, note: str) -> None:
     """Writes a heading `at` inches from the top: what is shown in bold, then a note."""
     text = write(figure, 0.1, at + 0.05, short(name, 40), fontweight="bold")
     write(figure, right_end(figure, text) + 0.12, at + 0.05, note, color=GREY)
 
 
-def _mosaic(axes: Axes, tiles: list[Float[np.ndarray, "h w"]], norm: Normalize, cell: float, rows: int) -> None:
+def _mosaic(axes: Axes, tiles: list[Float[np.ndarray, "h w *colour"]], norm: Normalize, cell: float, rows: int) -> None:
     """Lays images on a grid, the first at the top left; a cell is 1 wide, with room for a label above its image."""
     room = 0.2 / cell
     axes.set(xlim=(0, COLUMNS), ylim=(-rows * (1 + room), 0), xticks=[], yticks=[])
