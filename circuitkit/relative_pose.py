@@ -25,7 +25,7 @@ import dataclasses
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 
 from circuitkit import checks
 from circuitkit.errors import SpecError
@@ -48,6 +48,7 @@ class RelativePose:
 
     Attributes:
         part: (unit, source, y, x), the part of the weights that depends on the relative pose alone.
+        from_others: The same, each unit's as a fit to the other units has it: what is foretold of a unit of this angle.
         share: Of the sum of squared weights, what that part explains.
         predicted: The same when each unit's part is fitted to the other units; below 0 if it is worse than nothing.
         null: (draw,) the share that is explained when the sources' angles are exchanged.
@@ -55,6 +56,7 @@ class RelativePose:
     """
 
     part: xr.DataArray
+    from_others: xr.DataArray
     share: float
     predicted: float
     null: xr.DataArray
@@ -78,7 +80,9 @@ def relative_pose(
     *,
     unit_period: float | None = 360.0,
     source_period: float | None = 360.0,
+    known: Bool[np.ndarray, "unit source"] | None = None,
     harmonics: tuple[int, int] = HARMONICS,
+    exchanges: int = EXCHANGES,
     seed: int = 0,
 ) -> RelativePose:
     """Returns the part of weights that depends on relative pose alone.
@@ -90,37 +94,44 @@ def relative_pose(
         unit_period: The turn that brings a unit back: 360 for curves, 180 for lines; None for what has no angle, such
             as a circle.
         source_period: Likewise of the sources.
+        known: Which tiles are known; all, if left out. The others may be NaN, and have no say in anything; of these,
+            too, the fit says what they should be.
         harmonics: Highest one of the direction in which a source lies, and of the angle by which it is turned.
+        exchanges: Orders of the sources' angles that are tried for `null`; 0 if only the part is wanted.
         seed: Of the exchanges.
 
     Raises:
         SpecError: If shapes, angles or periods do not fit each other, or weights are NaN or all 0.
     """
-    tiles, places = _checked(weights, unit_angles, source_angles, (unit_period, source_period), harmonics)
+    periods = (unit_period, source_period)
+    tiles, places, counted = _checked(weights, unit_angles, source_angles, periods, known, harmonics)
+    checks.whole("relative_pose", "exchanges", exchanges, at_least=0)
     units, sources = np.asarray(unit_angles, float), np.asarray(source_angles, float)
     orders = _orders(harmonics, unit_period, source_period)
     per_turn = 0.0 if source_period is None else 360 / source_period
     rng = np.random.default_rng(seed)
-    exchanged = [rng.permutation(sources) for _ in range(EXCHANGES)]
-    part, null, left, terms = np.zeros(tiles.shape), np.zeros(EXCHANGES), 0.0, 0
+    exchanged = [rng.permutation(sources) for _ in range(exchanges)]
+    part, others, null, terms = np.zeros(tiles.shape), np.zeros(tiles.shape), np.zeros(exchanges), 0
     distance = np.round(np.abs(places) / SAME_DISTANCE).astype(int)
     for ring in np.unique(distance):  # no term is about two distances
         inside = distance == ring
         # The middle lies in no direction.
         wanted = [order for order in orders if ring or not order[0]]
         values = tiles[:, :, inside].reshape(len(units), -1)
+        here = np.repeat(counted, inside.sum(), axis=1)
         design = _design(places[inside], units, sources, wanted, per_turn)
-        part[:, :, inside] = _explained(design, values).reshape(len(units), len(sources), -1)
-        left += _left_out(design, values)
-        terms += int(np.linalg.matrix_rank(np.einsum("uwt,uws->ts", design, design)))
+        part[:, :, inside] = (design @ _fitted(design, values, here)).reshape(len(units), len(sources), -1)
+        others[:, :, inside] = _from_others(design, values, here).reshape(len(units), len(sources), -1)
+        terms += int(np.linalg.matrix_rank(np.einsum("uwt,uws->ts", design * here[..., None], design)))
         for number, angles in enumerate(exchanged):
-            again = _explained(_design(places[inside], units, angles, wanted, per_turn), values)
-            null[number] += float((again**2).sum())
-    total = float((tiles**2).sum())
+            again = _design(places[inside], units, angles, wanted, per_turn)
+            null[number] += float(((again @ _fitted(again, values, here))[here] ** 2).sum())
+    total = float((tiles[counted] ** 2).sum())
     return RelativePose(
         part=weights.copy(data=part.reshape(weights.shape)),
-        share=float((part**2).sum()) / total,
-        predicted=1 - left / total,
+        from_others=weights.copy(data=others.reshape(weights.shape)),
+        share=float((part[counted] ** 2).sum()) / total,
+        predicted=1 - float(((tiles - others)[counted] ** 2).sum()) / total,
         null=xr.DataArray(null / total, dims="draw", name="share"),
         terms=terms,
     )
@@ -131,9 +142,10 @@ def _checked(
     unit_angles: Float[np.ndarray, " unit"],
     source_angles: Float[np.ndarray, " source"],
     periods: tuple[float | None, float | None],
+    known: Bool[np.ndarray, "unit source"] | None,
     harmonics: tuple[int, int],
-) -> tuple[Tiles, Complex[np.ndarray, " place"]]:
-    """Returns the weights and where they lie, in pixels; or says what is wrong with them."""
+) -> tuple[Tiles, Complex[np.ndarray, " place"], Bool[np.ndarray, "unit source"]]:
+    """Returns the weights, where they lie, in pixels, and which are known; or says what is wrong with them."""
     if weights.dims != ("unit", "source", "y", "x"):
         raise SpecError(f"weights have the dimensions {weights.dims}: wanted (unit, source, y, x).")
     counts = (len(unit_angles), len(source_angles))
@@ -142,16 +154,25 @@ def _checked(
             f"weights of {weights.shape[0]} units from {weights.shape[1]} sources came with the angles of {counts[0]} "
             f"units and {counts[1]} sources: wanted one angle each."
         )
-    values = weights.values.astype(float)
+    counted = np.ones(counts, bool) if known is None else np.asarray(known)
+    if counted.shape != counts or not counted.any():
+        raise SpecError(
+            f"known has the shape {counted.shape}, and by it {int(counted.sum())} tiles are known: wanted {counts}, and "
+            "at least one."
+        )
+    values = np.where(counted[..., None, None], weights.values.astype(float), 0.0)
     if not np.isfinite(values).all() or not values.any():
-        raise SpecError("weights hold NaN or infinity, or are all 0: wanted finite ones.")
+        raise SpecError(
+            "weights hold NaN or infinity, or are all 0: wanted finite ones. Tiles of which nothing is known are named "
+            "by known=."
+        )
     for name, period in zip(("unit_period", "source_period"), periods, strict=True):
         if period is not None and (period <= 0 or 360 % period):
             raise SpecError(f"{name}={period:g}: wanted a turn of which a whole number makes 360 degrees, or None.")
     for name, order in zip(("the direction", "the angle"), harmonics, strict=True):
         checks.whole("relative_pose", f"harmonics of {name}", order, at_least=0)
     y, x = np.meshgrid(weights.y.values.astype(float), weights.x.values.astype(float), indexing="ij")
-    return values.reshape(*counts, -1), (x + 1j * y).ravel()
+    return values.reshape(*counts, -1), (x + 1j * y).ravel(), counted
 
 
 def _orders(
@@ -200,29 +221,27 @@ def _design(
 
 
 def _fitted(
-    design: Float[np.ndarray, "unit weight term"], values: Float[np.ndarray, "unit weight"]
+    design: Float[np.ndarray, "unit weight term"],
+    values: Float[np.ndarray, "unit weight"],
+    counted: Bool[np.ndarray, "unit weight"],
 ) -> Float[np.ndarray, " term"]:
     """Returns the numbers of the terms by least squares; small ones, where several do as well."""
-    rows = design.reshape(-1, design.shape[-1])
+    rows = design[counted]
     # By way of the terms' own products: terms are few, weights are many, and exchanges are hundreds.
     products = rows.T @ rows
-    slack = 1e-10 * np.trace(products) / len(products) * np.eye(len(products))
-    return np.asarray(np.linalg.solve(products + slack, rows.T @ values.ravel()))
+    slack = 1e-10 * max(np.trace(products), 1e-300) / len(products) * np.eye(len(products))
+    return np.asarray(np.linalg.solve(products + slack, rows.T @ values[counted]))
 
 
-def _explained(
-    design: Float[np.ndarray, "unit weight term"], values: Float[np.ndarray, "unit weight"]
+def _from_others(
+    design: Float[np.ndarray, "unit weight term"],
+    values: Float[np.ndarray, "unit weight"],
+    counted: Bool[np.ndarray, "unit weight"],
 ) -> Float[np.ndarray, "unit weight"]:
-    """Returns the part of the values that the terms explain."""
-    return np.asarray(design @ _fitted(design, values))
-
-
-def _left_out(design: Float[np.ndarray, "unit weight term"], values: Float[np.ndarray, "unit weight"]) -> float:
-    """Returns the squares that are left of each unit when the terms are fitted to the others."""
-    if len(values) == 1:
-        return float((values**2).sum())
-    left = 0.0
+    """Returns each unit's weights as terms have them that were fitted to the others; 0 where there are no others."""
+    found = np.zeros_like(values)
     for unit in range(len(values)):
-        others = np.arange(len(values)) != unit
-        left += float(((values[unit] - design[unit] @ _fitted(design[others], values[others])) ** 2).sum())
-    return left
+        rest = counted & (np.arange(len(values)) != unit)[:, None]
+        if rest.any():
+            found[unit] = design[unit] @ _fitted(design, values, rest)
+    return found

@@ -105,3 +105,21 @@ def test_what_does_not_fit_is_refused(change: Callable[[xr.DataArray], dict], sa
     weights = tiles(curves)
     with pytest.raises(SpecError, match=said):
         relative_pose(**{"weights": weights, "unit_angles": UNITS, "source_angles": SOURCES} | change(weights))
+
+
+def test_tiles_that_are_not_known_have_to_be_named() -> None:
+    step = np.arange(-1.0, 2.0)
+    values = np.random.default_rng(0).normal(size=(2, 3, 3, 3))
+    values[0, 1] = np.nan
+    weights = xr.DataArray(values, dims=("unit", "source", "y", "x"), coords={"y": -step, "x": step})
+    angles, known = (np.array([0.0, 90.0]), np.array([0.0, 120.0, 240.0])), np.ones((2, 3), bool)
+    with pytest.raises(SpecError, match="hold NaN or infinity.*named by known="):
+        relative_pose(weights, *angles)
+    with pytest.raises(SpecError, match=r"by it 0 tiles are known: wanted \(2, 3\), and at least one"):
+        relative_pose(weights, *angles, known=~known)
+    known[0, 1] = False
+    found = relative_pose(weights, *angles, known=known, exchanges=3)
+    assert np.isfinite(found.part).all()
+    assert found.null.size == 3
+    with pytest.raises(SpecError, match="exchanges=-1"):
+        relative_pose(weights, *angles, known=known, exchanges=-1)

@@ -26,7 +26,7 @@ from circuitkit.relative_pose import RelativePose
 from circuitkit.stimuli import photographs
 from circuitkit.viz import to_png
 from circuitkit.viz.relative_pose import Fit, tile_matrix, weight_by_turn
-from experiments.relative_pose import figures, pairs, readouts, series
+from experiments.relative_pose import figures, pairs, readouts
 from experiments.relative_pose.pairs import Families, Members, Pair
 
 HERE = Path(__file__).parent
@@ -151,7 +151,7 @@ def smoke(config: Config) -> Result:
 def _result(config: Config, found: dict[str, Pair], left: dict[str, dict[str, xr.Dataset]]) -> Result:
     fits, rows = {}, []
     for name, pair in found.items():
-        fits[name] = series.fit(pair, seed=config.seed)
+        fits[name] = pair.fit(seed=config.seed)
         rows.append(numbers(name, pair, fits[name], config))
     summary = [
         {"subject": subject, "left": name, **means(each, config.seed)}
@@ -164,7 +164,10 @@ def _result(config: Config, found: dict[str, Pair], left: dict[str, dict[str, xr
 def numbers(name: str, pair: Pair, fit: RelativePose, config: Config) -> Row:
     """Returns the numbers of one pair."""
     rng = np.random.default_rng(config.seed)
-    by_chance = [series.predicted(pair, rng.permutation(pair.source_angles)) for _ in range(config.exchanges)]
+    by_chance = [
+        pair.fit(source_angles=rng.permutation(pair.source_angles), exchanges=0).predicted
+        for _ in range(config.exchanges)
+    ]
     units, sources, height, width = pair.weights.shape
     return {
         "pair": name,

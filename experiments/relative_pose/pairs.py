@@ -1,7 +1,7 @@
 """Pairs of families: the weights from one to the other, and the angles of both, which no weight has a say in.
 
     pair = published_curves(data)["InceptionV1, 3a curves to 3b curves, as drawn"]
-    relative_pose(pair.weights, pair.unit_angles, pair.source_angles, **pair.periods)
+    pair.fit().share
 
 Angles are those that drawn stimuli were preferred at. There is one exception, the lines of InceptionV1's conv2d2: no
 responses of theirs are published, only their order, and `published_lines` says what is made of that.
@@ -22,6 +22,7 @@ from circuitkit.controls import shuffled
 from circuitkit.evidence import published
 from circuitkit.evidence.posing import POSING_LOOKS, POSING_SEED, poses, respond
 from circuitkit.find import find
+from circuitkit.relative_pose import EXCHANGES, RelativePose, relative_pose
 from handbuilt import curves
 
 CELL = 8.0
@@ -52,6 +53,19 @@ class Pair:
     def periods(self) -> dict[str, float]:
         """As `relative_pose` takes them."""
         return {"unit_period": self.unit_period, "source_period": self.source_period}
+
+    @property
+    def known(self) -> np.ndarray:
+        """(unit, source): which tiles are known."""
+        return np.isfinite(self.weights.values).all((2, 3))
+
+    def fit(
+        self, *, source_angles: np.ndarray | None = None, exchanges: int = EXCHANGES, seed: int = 0
+    ) -> RelativePose:
+        """Returns what relative pose explains of the weights that are known; with sources at other angles, perhaps."""
+        angles = self.source_angles if source_angles is None else source_angles
+        known = {"known": self.known, "exchanges": exchanges, "seed": seed}
+        return relative_pose(self.weights, self.unit_angles, angles, **self.periods, **known)
 
     def some(self, units: list[int], sources: list[int]) -> "Pair":
         """Returns the pair of these members, by their places."""

@@ -21,7 +21,6 @@ from circuitkit import tuning
 from circuitkit.evidence import published
 from circuitkit.evidence.posing import lobe_angle
 from circuitkit.stimuli import Curve, LabelledSet, grid, log, turn
-from experiments.relative_pose import series
 from experiments.relative_pose.pairs import Members, Pair
 
 METRICS = ("peak off by", "FWHM", "echo", "correlation, drawn curves", "correlation, photographs")
@@ -53,9 +52,11 @@ class Parts:
     def of(cls, pair: Pair, *, draws: int, seed: int) -> "Parts":
         """Takes the weights of a pair apart."""
         rng = np.random.default_rng(seed)
-        whole, obeys = pair.weights.values.astype(float), series.part(pair)
-        exchanged = [series.part(pair, source_angles=rng.permutation(pair.source_angles)) for _ in range(draws)]
-        return cls(whole, obeys, whole - obeys, series.from_others(pair), np.stack(exchanged))
+        whole, fit = pair.weights.values.astype(float), pair.fit(exchanges=0)
+        obeys = fit.part.values
+        orders = [rng.permutation(pair.source_angles) for _ in range(draws)]
+        exchanged = [pair.fit(source_angles=angles, exchanges=0).part.values for angles in orders]
+        return cls(whole, obeys, whole - obeys, fit.from_others.values, np.stack(exchanged))
 
     def units(self, places: np.ndarray) -> "Parts":
         """Returns the parts of some units alone."""

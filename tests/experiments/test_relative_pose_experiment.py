@@ -9,9 +9,8 @@ import pytest
 import xarray as xr
 
 from circuitkit.evidence import published
-from circuitkit.relative_pose import relative_pose
 from experiments.relative_pose import __main__ as experiment
-from experiments.relative_pose import figures, pairs, readouts, series
+from experiments.relative_pose import figures, pairs, readouts
 from tests.viz.test_figures import blemishes
 
 UNITS, SOURCES = np.array([3.0, 48.0, 100.0, 190.0, 238.0, 330.0]), np.array([11.0, 60.0, 150.0, 222.0, 301.0])
@@ -62,24 +61,25 @@ def test_a_tile_that_is_not_known_is_left_out_and_one_that_is_wrong_is_not() -> 
     pair = lawful()
     hidden, wrong = pair.weights.copy(), pair.weights.copy()
     hidden[2, 3], wrong[2, 3] = np.nan, -pair.weights[2, 3]
-    found = series.fit(dataclasses.replace(pair, weights=hidden))
+    found = dataclasses.replace(pair, weights=hidden).fit()
     assert found.share == pytest.approx(1, abs=1e-6)
     assert found.predicted == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(found.part, pair.weights, atol=1e-6)
     assert found.p == pytest.approx(0.005)
-    assert series.fit(dataclasses.replace(pair, weights=wrong)).share < 0.95
+    assert dataclasses.replace(pair, weights=wrong).fit().share < 0.95
 
 
-def test_our_fit_is_that_of_the_library() -> None:
+def test_what_others_foretell_is_what_is_predicted_and_other_angles_foretell_less() -> None:
     pair = lawful()
     noise = np.random.default_rng(0).normal(size=pair.weights.shape)
     pair = dataclasses.replace(pair, weights=pair.weights + noise)
-    found = relative_pose(pair.weights, UNITS, SOURCES)
-    np.testing.assert_allclose(series.part(pair), found.part, atol=1e-9)
-    assert series.predicted(pair, SOURCES) == pytest.approx(found.predicted)
-    others = series.from_others(pair)
-    assert 1 - float(((pair.weights - others) ** 2).sum() / (pair.weights**2).sum()) == pytest.approx(found.predicted)
-    assert series.predicted(pair, SOURCES[::-1]) < found.predicted
+    found = pair.fit(exchanges=0)
+    assert found.null.size == 0
+    left = ((pair.weights - found.from_others) ** 2).sum() / (pair.weights**2).sum()
+    assert 1 - float(left) == pytest.approx(found.predicted)
+    alone = pair.some([1, 2, 3, 4, 5], list(range(5))).fit(exchanges=0)  # without the first unit
+    assert float(np.abs(alone.part - found.part[1:]).max()) > 0.01
+    assert pair.fit(source_angles=SOURCES[::-1], exchanges=0).predicted < found.predicted
 
 
 def test_the_top_row_of_a_tile_reads_the_top_row_of_a_map() -> None:
@@ -103,9 +103,9 @@ def test_the_published_weights_obey_the_law_and_lines_in_mirrored_order_do_not()
         pytest.skip("set CIRCUITKIT_DATA to a folder that holds distill/ to run the tests on published data")
     trusted = pairs.published_curves(data)["InceptionV1, 3a curves to 3b curves"]
     assert np.isfinite(trusted.weights.values).all((2, 3)).sum() == 58
-    found = series.fit(trusted)
+    found = trusted.fit()
     assert found.predicted > 0.3
     assert found.p < 0.01
     lines, mirrored = pairs.published_lines(data).values()
-    assert series.predicted(lines, lines.source_angles) > 0.3
-    assert series.predicted(mirrored, mirrored.source_angles) < 0
+    assert lines.fit(exchanges=0).predicted > 0.3
+    assert mirrored.fit(exchanges=0).predicted < 0
