@@ -157,8 +157,8 @@ def _checked(
     counted = np.ones(counts, bool) if known is None else np.asarray(known)
     if counted.shape != counts or not counted.any():
         raise SpecError(
-            f"known has the shape {counted.shape}, and by it {int(counted.sum())} tiles are known: wanted {counts}, and "
-            "at least one."
+            f"known has the shape {counted.shape}, and by it {int(counted.sum())} tiles are known: wanted {counts}, "
+            "and at least one."
         )
     values = np.where(counted[..., None, None], weights.values.astype(float), 0.0)
     if not np.isfinite(values).all() or not values.any():
