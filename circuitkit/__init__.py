@@ -19,7 +19,7 @@ from circuitkit.store import open_responses
 from circuitkit.study import study
 from circuitkit.survey import survey
 from circuitkit.sweep import tune
-from circuitkit.symmetry import Motion, cyclic, dihedral
+from circuitkit.symmetry import Motion, cyclic, dihedral, hues
 from circuitkit.turned import assert_equivariant, equivariance_by_layer, equivariance_error
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "equivariance_error",
     "from_json",
     "grid",
+    "hues",
     "jit",
     "log",
     "nets",

@@ -4,8 +4,8 @@ Three kinds of family. `edges` and `contrasts` have an angle and a hue, and are 
 sides, which are complementary, so it does to a unit what half a turn of the hue circle does. `contrasts@0-hue120`
 responds to green above magenta; turned round, that is magenta above green, which is the affair of `contrasts@0-hue300`.
 `spots` have a hue and no angle. `discs` have lost their angle, and kept their hue: `discs@0-hue120` responds to a green
-disc on a magenta ground. `borders` have kept their angle and lost their hue: they respond where any hue gives way to its
-complementary one.
+disc on a magenta ground. `borders` have kept their angle and lost their hue: they respond where any hue gives way to
+its complementary one.
 
     from handbuilt import colours
     network = circuitkit.build(colours.SPEC)          # or colours.circuit(radius=12)

@@ -1,18 +1,18 @@
 """Curve detectors at three scales, written by hand: one template, magnified.
 
 `curves@45-x1.5` looks for what `curves@45-x1` looks for, half again as large. So do the lines and the Gabors below it,
-and each reads units of its own scale. So a curve that is magnified, thickness and all, excites the same family, one step
-further on.
+and each reads units of its own scale. So a curve that is magnified, thickness and all, excites the same family, one
+step further on.
 
     from handbuilt import scales
     network = circuitkit.build(scales.SPEC)           # or scales.circuit(radius=12), scales.radii()
 
-A net may save itself most of these copies: the curves of `radii` have the same three radii, and all read the same lines.
-They prefer their own radius as well; but a stroke that is magnified gets thicker too, and to that these lines, all of
+A net may save itself most of these copies: the curves of `radii` have the same three radii, and all read the same
+lines. They prefer their own radius as well; but a stroke that is magnified gets thicker too, and to that these lines, all of
 one scale, respond otherwise. It is one family on drawn curves, and no orbit under magnification.
 
-Source: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020): scale equivariance, as a rule
-across layers. The numbers are ours.
+Source: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020): scale equivariance, as a
+rule across layers. The numbers are ours.
 """
 
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile, Union

@@ -474,16 +474,30 @@ def test_trained_curve_detectors_are_no_family_but_turned_copies(data_folder: Pa
 
 # The whole of it.
 
-GUIDE = Path(__file__).parents[1] / "docs" / "equivariance.md"
+DOCS = Path(__file__).parents[1] / "docs"
+GUIDE = DOCS / "equivariance.md"
+
+
+def ran(page: Path) -> dict[str, Any]:
+    """Runs all blocks of a page, one after the other; returns the names that they leave behind."""
+    names: dict[str, Any] = {}
+    with unchecked():
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+            exec(block, names)
+    return names
+
+
+def test_the_lesson_on_families_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ran(DOCS / "families.md")
+    printed = capsys.readouterr().out
+    for said in ("360.0 180.0 15.0 15.0", "48 spirals@0-mirrored", "[24 47 46]", "True 180.0 144", "\nTrue\n"):
+        assert said in printed
+    assert names["contrasts"].hues == 12
+    assert float(names["found"].error.max()) < 0.05
 
 
 def test_the_guide_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 6
-    names: dict[str, Any] = {}
-    with unchecked():
-        for block in blocks:
-            exec(block, names)
+    names = ran(GUIDE)
     quoted = "".join(
         line[4:] for line in GUIDE.read_text(encoding="utf-8").splitlines(True) if line.startswith("    F")
     )

@@ -48,7 +48,7 @@ def assert_equivariant(
             else has to be said; at other angles and scales sampling on a pixel grid leaves an error of its own, and
             `at_most` has to say how much is allowed.
         at_most: The largest error of a unit, relative to its responses. Left out, what float32 rounding can leave: each
-            weight and pixel is changed by a random share, and what that makes of the response, scaled to 128 roundings,
+            weight and pixel is changed by a random share, and what that makes of the response, scaled to 256 roundings,
             is allowed; 1e-6 of the response always is.
         moves: See `equivariance_error`, as for all that follows.
         angles: Of each unit, in degrees.

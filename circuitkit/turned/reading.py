@@ -23,9 +23,9 @@ _STEP = 2.0**-12
 _DRAWS = 4
 """How often all of them are changed: a sparse unit may respond to one image alone."""
 
-ROUNDINGS = 128.0
+ROUNDINGS = 256.0
 """What a response is allowed, in units of what one rounding of each weight and pixel makes of it: as many as a sum of
-16,384 terms gathers when each addition is rounded at random."""
+65,536 terms gathers when each addition is rounded at random."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

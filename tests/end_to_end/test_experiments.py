@@ -8,6 +8,7 @@ from circuitkit import hypothesis
 from experiments.cosmetics import __main__ as cosmetics
 from experiments.curve_detectors import __main__ as curve_detectors
 from experiments.curve_numbers.__main__ import SMOKE, VARIANTS, run
+from experiments.families import __main__ as families
 from experiments.seven_arguments import __main__ as seven_arguments
 from handbuilt import curves
 
@@ -50,3 +51,14 @@ def test_a_decoy_is_refused_by_the_argument_that_sees_through_it() -> None:
     assert list(table.verdict) == ["fails"]
     assert reports["decoy: line"].verdict == "no"
     assert "echo" in reports["decoy: line"].reasons[0] or "selectivity" in reports["decoy: line"].reasons[0]
+
+
+def test_kinds_of_family_are_what_they_are_called() -> None:
+    errors, table, pictures = families.run(families.SMOKE)
+    assert set(errors.circuit) == {"lines"}
+    assert errors.error.max() < 1e-5
+    found = dict(zip(table.what, table.value, strict=True))
+    turned = "a contrast turned by 180 degrees, minus "
+    assert found[turned + "the one of the other hue"] < 1e-5 < 0.5 < found[turned + "itself"]
+    assert found["correlation of the fine and the coarse kernel"] < -0.98
+    assert set(pictures) == {"kinds", "hues", "scales", "lost_and_gained"}
