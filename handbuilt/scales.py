@@ -8,8 +8,8 @@ step further on.
     network = circuitkit.build(scales.SPEC)           # or scales.circuit(radius=12), scales.radii()
 
 A net may save itself most of these copies: the curves of `radii` have the same three radii, and all read the same
-lines. They prefer their own radius as well; but a stroke that is magnified gets thicker too, and to that these lines, all of
-one scale, respond otherwise. It is one family on drawn curves, and no orbit under magnification.
+lines. They prefer their own radius as well; but a stroke that is magnified gets thicker too, and to that these lines,
+all of one scale, respond otherwise. It is one family on drawn curves, and no orbit under magnification.
 
 Source: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020): scale equivariance, as a
 rule across layers. The numbers are ours.
