@@ -313,3 +313,32 @@ def test_responses_are_differentiable_in_the_image_and_in_the_spec():
     slopes = jax.jit(jax.grad(loss))(SMALL)
     assert isinstance(slopes, Circuit)
     assert all(np.isfinite(leaf) and leaf != 0 for leaf in jax.tree.leaves(slopes))
+
+
+def test_gradients_pass_through_build():
+    def loss(circuit: Circuit) -> jax.Array:
+        return jnp.sum(build(circuit, like=SMALL)(IMAGE)["arcs"] ** 2)
+
+    slopes = jax.jit(jax.grad(loss))(SMALL)
+    numbers, tree = jax.tree.flatten(SMALL)
+    assert jax.tree.structure(slopes) == tree
+    # Against differences of what is built anew, at the sizes of the kernels as they were.
+    for index in (0, len(numbers) - 1):
+        ends = [
+            float(loss(jax.tree.unflatten(tree, [n + sign * 1e-2 * (i == index) for i, n in enumerate(numbers)])))
+            for sign in (-1, 1)
+        ]
+        assert float(jax.tree.leaves(slopes)[index]) == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=0.05)
+
+
+def test_without_a_spec_to_go_by_a_traced_one_has_no_sizes():
+    with pytest.raises(SpecError, match="numbers that JAX is tracing.*say like=SPEC"):
+        jax.grad(lambda circuit: jnp.sum(build(circuit)(IMAGE)["arcs"]))(SMALL)
+    other = Circuit("small", SMALL.families[:1])
+    with pytest.raises(SpecError, match="wanted specs that differ in their numbers alone"):
+        build(SMALL, like=other)
+    # Sizes are those of `like`, numbers those of the spec.
+    larger = jax.tree.map(lambda number: 1.2 * number, SMALL)
+    network = build(larger, like=SMALL)
+    assert {n: conv.layout for n, conv in network.layers.items()} == lay_out(SMALL)
+    assert float(jnp.abs(network.layers["edges"].kernel[...] - build(SMALL).layers["edges"].kernel[...]).max()) > 0.001
