@@ -34,7 +34,7 @@ def build(circuit: Circuit, *, kernels: Kernels | None = None, like: Circuit | N
             f"circuit {circuit.name!r} holds numbers that JAX is tracing, and the size of a kernel cannot be: say "
             "like=SPEC, a spec with plain numbers, whose sizes are taken."
         )
-    if like is not None and jax.tree.structure(like) != jax.tree.structure(circuit):
+    if like is not None and jax.tree.structure(like) != jax.tree.structure(circuit):  # type: ignore[operator]
         raise SpecError(
             f"circuit {circuit.name!r} is to be built like {like.name!r}, which has other families, names or counts: "
             "wanted specs that differ in their numbers alone."

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from circuitkit.spec import (
     Arc,
+    Away,
     Beside,
     Circle,
     Circuit,
@@ -29,6 +30,7 @@ from circuitkit.spec import (
     OppositeArc,
     Pose,
     Reversed,
+    Rival,
     Spiral,
     Spot,
     Tile,
@@ -154,6 +156,9 @@ def tile_weights(
     terms: list[Inhibition | None] = [None, *tile.minus]
     first = family.unit_poses[0]
     for term in terms:
+        if isinstance(term, Rival):
+            weights -= tile.weight * term.strength * _of_rivals(tile, source, sources, family, member, unit, reach)
+            continue
         strength = tile.weight * (1.0 if term is None else -term.strength)
         # The scale is the whole pattern of the first member, over all sources.
         whole = sum(
@@ -172,7 +177,30 @@ def tile_weights(
     return weights.reshape(2 * reach + 1, -1)
 
 
-def _pattern(term: Inhibition | None, tile: Tile, z: complex, seen: _Seen) -> float:
+def _of_rivals(
+    tile: Tile, source: Family, sources: list[Family], family: Family, member: Pose, unit: Pose, reach: int
+) -> Float[np.ndarray, " offset"]:
+    """Returns what a source unit makes of all other members, as a share of what all sources make of the first one's."""
+
+    def excites(other: Pose, kind: Family, each: Pose) -> Float[np.ndarray, " offset"]:
+        seen = _seen(tile, family, other, kind, each)
+        total = [sum(_excitation(tile, _relative(z, other, tile.turned), way) for way in seen) for z in _offsets(reach)]
+        return np.array(total)
+
+    def others(than: Pose) -> list[Pose]:
+        return [pose for pose in family.unit_poses if pose != than]
+
+    first = family.unit_poses[0]
+    whole = sum(
+        excites(other, kind, each).sum() for other in others(first) for kind in sources for each in kind.unit_poses
+    )
+    mine = sum(excites(other, source, unit) for other in others(member))
+    return np.asarray(mine / whole * (first.scale / member.scale) ** 2)
+
+
+def _pattern(
+    term: Crossing | OppositeArc | Reversed | Flank | HueFlank | None, tile: Tile, z: complex, seen: _Seen
+) -> float:
     """Returns how much a source at z counts, in the member's own pose."""
     round_about = seen._replace(direction=seen.direction + 180.0)
     match term:
@@ -224,15 +252,22 @@ def _near(distance: float, along: float, tile: Tile) -> float:
     spread, half = float(tile.spread), float(tile.along.length) / 2
     blurred = math.sqrt(2) * spread
     # A point on a circle is also found a lap or two further on, and back.
-    laps = (-2, -1, 0, 1, 2) if isinstance(tile.along, Arc | Circle) else (0,)
-    places = [along + lap * 2 * math.pi * float(getattr(tile.along, "radius", 0)) for lap in laps]
+    shape = _innermost(tile.along)
+    laps = (-2, -1, 0, 1, 2) if isinstance(shape, Arc | Circle) else (0,)
+    places = [along + lap * 2 * math.pi * float(getattr(shape, "radius", 0)) for lap in laps]
     inside = sum(math.erfc((place - half) / blurred) - math.erfc((place + half) / blurred) for place in places)
     return math.exp(-((distance / spread) ** 2) / 2) * inside / 2
+
+
+def _innermost(shape: object) -> object:
+    return _innermost(shape.shape) if isinstance(shape, Away) else shape
 
 
 def _follow(shape: object, z: complex) -> tuple[float, float, float]:
     """Returns distance from the path, arc length along it, and its tangent in degrees, nearest to z."""
     match shape:
+        case Away():
+            return _follow(shape.shape, z - complex(float(shape.x), float(shape.y)))
         case Line():
             return z.imag, z.real, 0.0
         case Arc():
@@ -304,10 +339,11 @@ def _tangent(family: Family, pose: Pose) -> float:
             return pose.angle
     # The angle is the way the family's arc bulges; lines alone have no bulge, and theirs is the path's.
     straight = [tile for tile in family.tiles if isinstance(tile.along, Line)]
-    bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Beside | Corner | Spiral)]
+    bulging = [tile for tile in family.tiles if isinstance(tile.along, Arc | Away | Beside | Corner | Spiral)]
     if not bulging and not straight:
         return 90.0  # rings: none is meant
-    against = 90.0 + bulging[0].turned if bulging else straight[0].turned
+    deciding = bulging[0] if bulging else straight[0]
+    against = deciding.turned + (0.0 if isinstance(_innermost(deciding.along), Line) else 90.0)
     return pose.angle + (180.0 - against if pose.mirrored else against)
 
 

@@ -349,6 +349,53 @@ class Spiral:
         return float(self.radius) * max(abs(cmath.exp((growth + 1j) * turn) - 1) for turn in turns)
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Away:
+    """Another shape, moved away from the anchor: a part that belongs at some place of a whole.
+
+    Attributes:
+        shape: The shape.
+        x: Where its own anchor lies, in pixels to the right of this one.
+        y: Up from it.
+    """
+
+    shape: Shape
+    x: Pixels = 0.0
+    y: Pixels = 0.0
+
+    period: ClassVar[float] = 360.0
+
+    def __post_init__(self) -> None:
+        if checks.is_plain(self.shape) or isinstance(self.shape, str | None):
+            raise SpecError(f"Away has shape={self.shape!r}: wanted a shape, such as Line(length=4).")
+        checks.number(self, "x", unit="pixels")
+        checks.number(self, "y", unit="pixels")
+
+    @property
+    def anchor_tangent(self) -> float:
+        """That of the shape."""
+        return self.shape.anchor_tangent
+
+    @property
+    def length(self) -> Pixels:
+        """That of the shape."""
+        return self.shape.length
+
+    @property
+    def lap(self) -> Pixels | None:
+        """That of the shape."""
+        return self.shape.lap
+
+    def frame(self, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
+        """Returns what the shape says, from its place."""
+        return self.shape.frame(x - self.x, y - self.y)
+
+    def bounding_radius(self) -> float:
+        """Returns how far the shape may reach from here."""
+        return math.hypot(float(self.x), float(self.y)) + self.shape.bounding_radius()
+
+
 def arc_frame(curvature: Scalar, x: Float[Array, "*points"], y: Float[Array, "*points"]) -> Frame:
     """Returns the frame of an endless arc through the origin, bulging along +x.
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 from circuitkit import checks
 from circuitkit.errors import SpecError, unknown_name
 from circuitkit.geometry import Scalar, angle_between
-from circuitkit.shapes import Arc, Beside, Circle, Corner, Line, Shape, Spiral
+from circuitkit.shapes import Arc, Away, Beside, Circle, Corner, Line, Shape, Spiral
 from circuitkit.templates import (
     Crossing,
     Flank,
@@ -37,6 +37,7 @@ from circuitkit.templates import (
     Inhibition,
     OppositeArc,
     Reversed,
+    Rival,
     Spot,
     Tile,
     Tiles,
@@ -46,6 +47,7 @@ from circuitkit.templates import (
 
 __all__ = [
     "Arc",
+    "Away",
     "Beside",
     "Circle",
     "Circuit",
@@ -60,6 +62,7 @@ __all__ = [
     "OppositeArc",
     "Pose",
     "Reversed",
+    "Rival",
     "Spiral",
     "Spot",
     "Tile",
@@ -97,6 +100,8 @@ class Family:
         scales: How many times larger than the template members are; every one comes at each of these scales. Kernels
             have one size, that of the largest.
         mirrored: Whether the mirror image of every member is one, too: for templates that have a hand, such as spirals.
+            The mirror is along the axis of the member's angle. What stands at one angle alone, upright, such as a head,
+            is mirrored left to right: its mirror image is at 180 degrees.
         twisted: Whether half a turn brings a member back only together with half a turn of the hue circle: an edge from
             green to red, turned round, is one from red to green. Set for what is so: colour edges, and tiles of them
             along lines. The members are spread over half a turn, and go on, past its end, at its beginning with the
@@ -247,8 +252,10 @@ class Family:
         hands = (False, True) if self.mirrored else (False,)
         angles = [index * self.turn / self.angles for index in range(self.angles)]
         hues = [index * 360 / self.hues for index in range(self.hues)]
+        # Mirrored along its axis and turned round, what stands upright is mirrored left to right.
+        about = 180.0 if self.has_angle and self.angles == 1 else 0.0
         return tuple(
-            Pose(angle, hue, scale, hand)
+            Pose(angle + about * hand, hue, scale, hand)
             for hand, scale, hue, angle in itertools.product(hands, self.scales, hues, angles)
         )
 
@@ -477,7 +484,9 @@ def _twists(family: Family, seen: dict[str, Family]) -> bool:
 
 def _check_mirrored(family: Family, sources: list[Family], owner: str) -> None:
     """Refuses mirror images of what is its own."""
-    if family.mirrored and not any([*(tile.is_chiral for tile in family.tiles), *(s.mirrored for s in sources)]):
+    upright = family.tiles and family.has_angle and family.angles == 1
+    chiral = [upright, *(tile.is_chiral for tile in family.tiles), *(source.mirrored for source in sources)]
+    if family.mirrored and not any(chiral):
         raise SpecError(
             f"family {family.name!r} of {owner} has mirrored=True, but its template is its own mirror image: every "
             "member would be there twice. Leave it out; it is for spirals, and for tiles turned against each other."
@@ -487,6 +496,8 @@ def _check_mirrored(family: Family, sources: list[Family], owner: str) -> None:
 def _check_tile(family: Family, tile: Tile, sources: dict[str, Family], owner: str) -> None:
     """Refuses a tile whose sources do not come back when it does, or have no direction to be laid in."""
     hue_counts = tile.hue_tolerance is not None
+    if len(family) == 1 and any(isinstance(term, Rival) for term in tile.minus):
+        raise SpecError(f"family {family.name!r} of {owner} subtracts a Rival, but has one member: leave it out.")
     for name, source in sources.items():
         matched = source.matched_period(hue_counts=hue_counts)
         if hue_counts and not source.has_hue:

@@ -19,6 +19,7 @@ from circuitkit.spec import (
     HueFlank,
     OppositeArc,
     Reversed,
+    Rival,
     Spot,
     Tile,
     Tiles,
@@ -35,8 +36,9 @@ _NODES: dict[str, tuple[type, ...]] = {
     "looks_for": (Gabor, Spot, Union, Tile, Tiles),
     "terms": (Tile,),
     "along": tuple(cls for cls in _CLASSES.values() if hasattr(cls, "frame")),  # the shapes
-    "minus": (Crossing, OppositeArc, Flank, Reversed, HueFlank),
+    "minus": (Crossing, OppositeArc, Flank, Reversed, HueFlank, Rival),
 }
+_NODES["shape"] = _NODES["along"]  # of a shape that holds another
 _LISTS = ("families", "terms", "minus")
 _TEXTS = ("name", "reason")
 _SWITCHES = ("over_angles", "inwards", "mirrored", "twisted")

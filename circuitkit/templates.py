@@ -13,7 +13,7 @@ import jax
 from circuitkit import checks
 from circuitkit.errors import SpecError
 from circuitkit.geometry import Degrees, Pixels, Scalar
-from circuitkit.shapes import Circle, Shape, Spiral
+from circuitkit.shapes import Away, Circle, Shape, Spiral
 
 _T = TypeVar("_T")
 
@@ -183,7 +183,28 @@ class HueFlank:
         checks.number(self, "distance", above=0, unit="degrees")
 
 
-Inhibition = Crossing | OppositeArc | Flank | Reversed | HueFlank
+@node("reason")
+@dataclasses.dataclass(frozen=True)
+class Rival:
+    """Inhibition by whatever excites the other members of the family: each is a pathway, and only one can be right.
+
+    Attributes:
+        strength: All of this inhibition together, as a share of all of the tile's excitation.
+        reason: Why the circuit needs it; printed with the spec and in the report.
+
+    Source:
+        Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020), Oriented dog heads: two pathways that are
+        mirror images of each other, and inhibit each other at every step.
+    """
+
+    strength: Scalar
+    reason: str = "what speaks for another pathway speaks against this one"
+
+    def __post_init__(self) -> None:
+        checks.number(self, "strength", at_least=0)
+
+
+Inhibition = Crossing | OppositeArc | Flank | Reversed | HueFlank | Rival
 
 
 @runtime_checkable
@@ -315,11 +336,11 @@ class Tile:
     @property
     def is_chiral(self) -> bool:
         """Whether the tile is not its own mirror image about the axis of its angle."""
-        return isinstance(self.along, Spiral) or self.turned % 180 != 0
+        return isinstance(self.along, Spiral | Away) or self.turned % 180 != 0
 
     def __sub__(self, inhibition: Inhibition) -> "Tile":
         if not isinstance(inhibition, Inhibition):
-            wanted = "Crossing, OppositeArc, Flank, Reversed or HueFlank"
+            wanted = "Crossing, OppositeArc, Flank, Reversed, HueFlank or Rival"
             raise SpecError(f"a Tile cannot subtract {inhibition!r}: wanted {wanted}.")
         return dataclasses.replace(self, minus=(*self.minus, inhibition))
 

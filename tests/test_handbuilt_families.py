@@ -17,7 +17,7 @@ from circuitkit.spec import Circuit
 from circuitkit.stimuli import ColourCentre, ColourContrast, Curve, Disc, Ring, grid, log, turn
 from circuitkit.sweep import tune
 from circuitkit.symmetry import Motion, hues
-from handbuilt import circles, colours, corners, curves, high_low, lines, scales
+from handbuilt import circles, colours, corners, high_low, lines, scales
 
 
 @functools.cache
@@ -98,8 +98,7 @@ def test_only_units_that_read_their_own_scale_are_magnified_with_the_image() -> 
     assert shared > 0.3
 
 
-CIRCUITS = {
-    "curves": curves.SPEC,
+CIRCUITS = {  # the layers of curves are those of circles; tests/properties asks them more
     "lines": lines.SPEC,
     "corners": corners.SPEC,
     "circles": circles.circuit(8.0),
@@ -107,7 +106,6 @@ CIRCUITS = {
     "high_low": high_low.circuit(9.0),
     "colours": colours.circuit(5.0),
     "scales": scales.circuit(5.0),
-    "radii": scales.radii(5.0),
 }
 
 

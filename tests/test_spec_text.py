@@ -169,13 +169,13 @@ REFUSED = {
     ),
     "a template as a shape": (
         with_tile(along=GABOR),
-        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Beside or Circle or Corner or "
-        "Line or Spiral.",
+        "circuit.families[1].looks_for.along of this spec holds a Gabor: wanted Arc or Away or Beside or Circle or "
+        "Corner or Line or Spiral.",
     ),
     "a number as inhibitions": (
         with_tile(minus=0.7),
         "circuit.families[1].looks_for.minus of this spec holds 0.7: wanted a list of Crossing or OppositeArc or "
-        "Flank or Reversed or HueFlank.",
+        "Flank or Reversed or HueFlank or Rival.",
     ),
     "a number as a source": (
         with_tile(sources=[3]),

@@ -32,6 +32,7 @@ the difference of hues; where it says how far from its own scale, by a Gaussian 
   mirrored arc; for curves along an arc it is curves that bulge the other way, on the mirrored arc.
 * `Reversed`: excitation(p, b - 180): the same path, by units that bulge to its other side.
 * `Flank`: the excitation moved off the path by `distance` pixels, to both sides.
+* `Rival`: the excitation of all other members of the family together.
 * `HueFlank`: the excitation moved round the hue circle by `distance` degrees, to both sides.
 
 Source of the idea: Cammarata et al., "Curve Circuits", Distill (2021), where the handwritten net draws line
@@ -46,7 +47,7 @@ from jaxtyping import Array, Float
 
 from circuitkit.geometry import Degrees, Pixels
 from circuitkit.shapes import Frame
-from circuitkit.spec import Crossing, Flank, HueFlank, Inhibition, OppositeArc, Reversed, Tile
+from circuitkit.spec import Crossing, Flank, HueFlank, Inhibition, OppositeArc, Reversed, Rival, Tile
 
 Pattern = Float[Array, "member source h w"]
 Table = Float[Array, "member source"]
@@ -150,6 +151,9 @@ def _forbidden(
             near = envelope(frame, tile.along.length, tile.spread, lap=tile.along.lap)
             across = jnp.sin(jnp.deg2rad(relative.direction[:, :, None, None] - frame.tangent[:, None])) ** 2
             return _of_its_kind(tile, near[:, None] * across, relative)  # whatever its hue
+        case Rival():
+            own = _excitation(tile, x, y, relative, period=period)
+            return jnp.sum(own, axis=0, keepdims=True) - own
         case OppositeArc():
             return _excitation(tile, -x, -y, turned_round, period=period)
         case Reversed():

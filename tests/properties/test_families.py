@@ -23,6 +23,7 @@ from circuitkit.network import CircuitNetwork
 from circuitkit.probe import HandbuiltNet
 from circuitkit.spec import (
     Arc,
+    Away,
     Circle,
     Circuit,
     Crossing,
@@ -33,6 +34,7 @@ from circuitkit.spec import (
     Line,
     Pose,
     Reversed,
+    Rival,
     Spiral,
     Spot,
     Tile,
@@ -48,7 +50,7 @@ FLOAT32_FORMULA = 2e-5
 NOTICED = 1e-3
 """What a mistake changes at least, as a share of the response."""
 
-SOME = settings(max_examples=6)  # each is compiled anew
+SOME = settings(max_examples=4)  # each is compiled anew
 
 
 def errors(network: CircuitNetwork, image: jax.Array, motion: Motion) -> dict[str, float]:
@@ -290,7 +292,18 @@ ROWS = Family(
     angles=4, period=360, mirrored=True, size=5,
 )  # fmt: skip
 UNITED = Family("united", Union((CURVES, SPIRALS), over_angles=True), angles=1)
-EACH = Circuit("each", [EDGES, ODD, SPOTS, GREY, CONTRASTS, CURVES, DISCS, SCALED, SPIRALS, ROWS, UNITED])
+SIDES = Family(
+    "sides",
+    Tile(SPIRALS, Away(shape=Line(length=2), x=1.5, y=-0.5), tolerance=60, spread=1) - Rival(0.4)
+    + Tile(UNITED, Away(shape=Circle(radius=1), x=-1, y=1), spread=0.8) - Rival(0.5),
+    angles=1, mirrored=True, size=7,
+)  # fmt: skip
+TURNED = Family(
+    "turned", Tile(UNITED, Away(shape=Line(length=2), x=2), spread=0.8, turned=20) - Rival(0.6), angles=4, size=7
+)
+EACH = Circuit(
+    "each", [EDGES, ODD, SPOTS, GREY, CONTRASTS, CURVES, DISCS, SCALED, SPIRALS, ROWS, UNITED, SIDES, TURNED]
+)
 LOOK = noise(3, 9, channels=3)
 
 
@@ -320,7 +333,9 @@ LEAVES, TREE = jax.tree.flatten(EACH)
 PATHS = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(EACH)]
 
 
-@pytest.mark.parametrize("index", [i for i, path in enumerate(PATHS) if "tolerance" in path or "surround" in path])
+@pytest.mark.parametrize(
+    "index", [i for i, path in enumerate(PATHS) if any(part in path for part in ("hue_tol", "scale_tol", "surround"))]
+)
 def test_a_tolerance_that_is_changed_on_one_side_is_noticed(meant: dict[str, np.ndarray], index: int) -> None:
     changed = jax.tree.unflatten(TREE, [leaf * (1.1 if at == index else 1) for at, leaf in enumerate(LEAVES)])
     assert max(share(changed, meant).values()) > NOTICED
@@ -365,9 +380,69 @@ def test_gradients_reach_every_number() -> None:
     assert [path for path, value in slopes.items() if float(value) == 0] == []
 
 
+# Pathways: parts at their places, one for each hand, and what speaks for one speaks against the other.
+
+
+def pathways(rivalry: float = 0.8, aside: float = 3.0) -> Circuit:
+    edges = Family("edges", Gabor(wavelength=5, sigma=1.5), angles=8, size=7)
+    spots = Family("spots", Spot(sigma=1), angles=1, size=7)
+    part = Tile(edges, Line(length=3), tolerance=30, turned=30)
+    inhibited = [Rival(rivalry)] if rivalry else []
+    tips = Family(
+        "tips", functools.reduce(lambda tile, term: tile - term, inhibited, part), angles=1, period=360, mirrored=True
+    )
+    whole = Tile(tips, Away(shape=Line(length=1), x=aside), tolerance=40) + Tile(
+        spots, Away(shape=Line(length=1), x=-2, y=2)
+    )
+    heads = Family(
+        "heads", functools.reduce(lambda tile, term: tile - term, inhibited, whole), angles=1, mirrored=True, size=13
+    )
+    return Circuit("pathways", [edges, spots, tips, heads, Family("head", Union(heads, over_angles=True), angles=1)])
+
+
+@SOME
+@given(
+    rivalry=strategies.numbers(0.0625, 1),
+    aside=strategies.numbers(-4, 4),
+    seed=st.integers(0, 99),
+    depth=st.sampled_from(["tips", "heads", "head"]),
+)
+def test_pathways_are_mirror_images_and_their_union_is_its_own(rivalry, aside, seed, depth) -> None:
+    network, flip = build(pathways(rivalry, aside)), Motion(180, mirror=True)  # left to right
+    image = noise(seed, 20)
+    found = errors(network, image, flip)
+    assert found[depth] <= FLOAT32_ROUNDING
+    if depth != "head":
+        assert list(flip.of_units(network.circuit[depth])) == [1, 0]
+        maps = network(image)[depth]
+        apart = jnp.linalg.norm(maps[..., 0] - maps[..., 1]) / jnp.linalg.norm(maps)
+        assert float(apart) > 0.02  # two units, and not one twice
+
+
+def test_a_rival_takes_away_what_excites_the_other() -> None:
+    free, rival = (build(pathways(rivalry)).layers["tips"].kernel[...] for rivalry in (0.0, 0.5))
+    np.testing.assert_allclose(rival, free - 0.5 * free[..., ::-1], atol=1e-6 * float(jnp.abs(free).max()))
+    # Of four, what excites the other three together, as much in all as a share says.
+    edges = Family("edges", GABOR, angles=8, size=7)
+    arcs = [Family("arcs", tile, angles=4, size=9) for tile in (ARC, ARC - Rival(0.5))]
+    free, rival = (build(Circuit("c", [edges, family])).layers["arcs"].kernel[...] for family in arcs)
+    others = jnp.sum(free, -1, keepdims=True) - free
+    np.testing.assert_allclose(rival, free - 0.5 * others / jnp.sum(others[..., 0]), atol=1e-6)
+
+
+def test_what_stands_upright_is_mirrored_left_to_right() -> None:
+    heads = pathways()["heads"]
+    assert heads.unit_names == ("heads@0", "heads@180-mirrored")
+    with pytest.raises(SpecError, match="has no unit at"):
+        Motion(mirror=True).of_units(heads)  # upside down
+    found = from_json(to_json(pathways()))
+    assert found == pathways()
+
+
 # What cannot be meant is refused.
 
 GABOR = Gabor(wavelength=6, sigma=2)
+ARC = Tile("edges", Arc(radius=4, length=6), tolerance=30)
 DOTTED = Family("dotted", Tile(SPOTS, Line(length=3), hue_tolerance=30), angles=2, hues=4)
 
 
@@ -400,6 +475,12 @@ DOTTED = Family("dotted", Tile(SPOTS, Line(length=3), hue_tolerance=30), angles=
             lambda: Circuit("c", [SPOTS, Family("g", Tile(SPOTS, Line(length=3), scale_tolerance=1), angles=4)]),
             "with a scale_tolerance, but its units are all at one scale",
         ),
+        (
+            lambda: Circuit("c", [SPOTS, Family("r", Tile(SPOTS, Circle(radius=3)) - Rival(1), angles=1)]),
+            "subtracts a Rival, but has one member",
+        ),
+        (lambda: Away(shape="Line"), "wanted a shape, such as Line"),
+        (lambda: Away(shape=Line(length=2), x=float("nan")), "x=nan: wanted a finite number"),
         (
             lambda: Circuit("c", [EDGES, Family("u", Union(EDGES), angles=2, scales=(1, 2))]),
             "has scales=(1.0, 2.0), but unites 'edges', which has scales=(1.0,)",
