@@ -23,10 +23,11 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 ORDER = (
     ("errors",),
     ("checks", "compiling", "histogram"),
-    ("cropping", "streaming", "relative_pose"),
+    ("cropping", "streaming", "relative_pose", "superposition"),
     ("receptive_field", "geometry"),
     ("shapes",),
     ("templates",),
+    ("family",),
     ("spec",),
     ("spec_text", "symmetry"),
     ("motifs", "strategies"),
