@@ -45,6 +45,9 @@ SAMPLING = 0.02
 BROKEN = 0.1
 """What a circuit that is not equivariant shows at least."""
 
+FLOAT32_WEIGHTS = 3e-6
+"""Rounding of a weight, as a share of the largest: of turned coordinates, before bells and envelopes see them."""
+
 FLOAT32_COORDINATES = 1e-4
 """Rounding of turned coordinates, as the steepest of the patterns show it; of patterns as high as 1."""
 
@@ -95,7 +98,7 @@ def test_a_weight_depends_on_the_relative_pose_alone(circuit, motion):
                 block = block[:, :, motion.of_units(circuit[source])]
             blocks.append(block[:, :, :, carried])
         # W[p, h -> g] = W[T p, T h -> T g]: the units are looked up where they went, the pixels moved back.
-        rounding = FLOAT32_ROUNDING * float(jnp.abs(kernel).max())
+        rounding = FLOAT32_WEIGHTS * float(jnp.abs(kernel).max())
         moved = motion.inverse().of_images(jnp.moveaxis(jnp.concatenate(blocks, axis=2), -1, 0))
         np.testing.assert_allclose(jnp.moveaxis(moved, 0, -1), kernel, atol=rounding)
 
