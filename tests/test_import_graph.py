@@ -41,7 +41,7 @@ ORDER = (
     ("sweep", "local_geometry"),
     ("survey", "tuning"),
     ("evidence",),
-    ("study", "find", "verify"),
+    ("study", "find", "mirror_pairs", "verify"),
     ("compare", "reports"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line
