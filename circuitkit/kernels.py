@@ -191,8 +191,7 @@ def draw_tile(family: Family, tile: Tile, sources: list[Family], size: int) -> F
     units = [unit for source in sources for unit in _standing(source)]
     hue_counts, count = tile.hue_tolerance is not None, len(units)
     # Half a turn and half a turn of hue make the same unit of a twisted one: it is read in both of its poses.
-    twisted = [unit.source.twisted and hue_counts for unit in units]
-    again = [index for index, twice in enumerate(twisted) if twice]
+    again = [index for index, unit in enumerate(units) if hue_counts and unit.source.twisted]
     units += [units[index]._replace(tangent=units[index].tangent + 180, hue=units[index].hue + 180) for index in again]
     relative = _relative(family, tile, units)
     period = sources[0].matched_period(hue_counts=hue_counts)

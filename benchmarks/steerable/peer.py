@@ -41,7 +41,7 @@ def respond(asked: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> tup
         (Path(folder) / "asked.json").write_text(json.dumps(asked))
         np.savez(Path(folder) / "asked.npz", **arrays)
         _run("respond", folder)
-        with np.load(Path(folder) / "found.npz") as found:
+        with np.load(Path(folder) / "found.npz", allow_pickle=False) as found:
             return json.loads((Path(folder) / "found.json").read_text()), dict(found)
 
 

@@ -62,7 +62,7 @@ def middle(net: nn.SequentialModule, images: np.ndarray, layer: str) -> np.ndarr
 
 def respond(folder: Path) -> None:
     asked = json.loads((folder / "asked.json").read_text())
-    given = np.load(folder / "asked.npz")
+    given = np.load(folder / "asked.npz", allow_pickle=False)
     images, responses = given["images"], {}
     about: dict[str, Any] = {"weights": {}, "left": {}, "check": {}}
     for angles in asked["angles"]:
