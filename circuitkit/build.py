@@ -44,7 +44,8 @@ def build(circuit: Circuit, *, kernels: Kernels | None = None, like: Circuit | N
     layouts = lay_out(plain)
     if kernels is None:
         kernels = _draw(circuit if traced else jax.tree.map(float, circuit), tuple(layouts.items()))
-    return CircuitNetwork(plain, kernels, layouts)
+    thresholds = {family.name: family.threshold for family in circuit.families}  # they may be traced
+    return CircuitNetwork(plain, kernels, layouts, thresholds=thresholds)
 
 
 @functools.partial(jax.jit, static_argnums=1)

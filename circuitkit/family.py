@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from circuitkit import checks
 from circuitkit.errors import SpecError
-from circuitkit.geometry import angle_between
+from circuitkit.geometry import Scalar, angle_between
 from circuitkit.shapes import Shape
 from circuitkit.templates import Gabor, Spot, Tile, Tiles, Union, node
 
@@ -55,6 +55,9 @@ class Family:
             circle, a spot, a union over angles) is at one angle, and the circuit says what brings it back: the smallest
             turn that permutes the units it reads.
         size: Side of the square kernels, in pixels, odd. Left out, it is what the template needs.
+        threshold: How much of a unit's input it passes over in silence: it responds by what exceeds this, a bias of the
+            opposite sign. With one, a sum of parts looks for several of them at once, and responses no longer scale
+            with the image's contrast.
 
     Source:
         The kinds of families: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020).
@@ -69,6 +72,7 @@ class Family:
     twisted: bool = dataclasses.field(kw_only=True, default=False)
     period: float | None = dataclasses.field(kw_only=True, default=None)
     size: int | None = dataclasses.field(kw_only=True, default=None)
+    threshold: Scalar | None = dataclasses.field(kw_only=True, default=None)
 
     def __post_init__(self) -> None:
         part = f"family {self.name!r}"
@@ -77,6 +81,8 @@ class Family:
         if isinstance(self.looks_for, str | int | float | Shape):
             raise SpecError(f"{part} has looks_for={self.looks_for!r}: wanted a Gabor, a Union or a sum of tiles.")
         checks.whole(part, "angles", self.angles)
+        if self.threshold is not None:
+            checks.number(self, "threshold", part=part, at_least=0)
         if self.size is not None:
             checks.odd(part, "size", self.size)
         if not self.has_angle and self.angles != 1:

@@ -1,7 +1,7 @@
 """Circuits as Flax NNX modules: convolutions whose weights were set by hand, all activations by name.
 
-Nothing is drawn here; `build` hands the kernels in, and each is checked at the door. There are no biases:
-responses scale with the image's contrast, and grey, the value 0, excites nothing.
+Nothing is drawn here; `build` hands the kernels in, and each is checked at the door. Grey, the value 0, excites
+nothing, and responses scale with the image's contrast, unless a family has a threshold: no other bias is there.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from circuitkit import checks
 from circuitkit.errors import ImageError, KernelError, unknown_name
+from circuitkit.geometry import Scalar
 from circuitkit.kernels import IMAGE, Kernels, Layout
 from circuitkit.receptive_field import ReceptiveField
 from circuitkit.spec import Circuit
@@ -62,13 +63,15 @@ class Activations(Mapping[str, Maps]):
 
 
 class HandsetConv(nnx.Module):
-    """A convolution with a kernel set by hand, then ReLU. No bias, stride 1.
+    """A convolution with a kernel set by hand, less the threshold, then ReLU. Stride 1.
 
     Raises:
         KernelError: If the kernel is not the shape that the layout promises, or holds NaN or infinity.
     """
 
-    def __init__(self, kernel: Float[Array, "..."], layout: Layout, *, name: str) -> None:
+    def __init__(
+        self, kernel: Float[Array, "..."], layout: Layout, *, name: str, threshold: Scalar | None = None
+    ) -> None:
         if kernel.shape != layout.shape:
             raise KernelError(
                 f"layer {name!r} got a kernel of shape {kernel.shape}, but its spec promises {layout.shape} "
@@ -81,20 +84,20 @@ class HandsetConv(nnx.Module):
                 "Check the numbers that it was drawn from."
             )
         self.kernel = nnx.Param(kernel)
+        self.bias = nnx.Param(-jnp.asarray(0.0 if threshold is None else threshold, jnp.float32))
         self.layout = layout
 
     def __call__(self, inputs: Float[Array, "image h w source"], *, padding: Padding) -> Maps:
         """Returns the rectified responses."""
-        return nnx.relu(
-            jax.lax.conv_general_dilated(
-                inputs,
-                self.kernel[...],
-                window_strides=(1, 1),
-                padding=padding,
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                precision=jax.lax.Precision.HIGHEST,
-            )
+        seen = jax.lax.conv_general_dilated(
+            inputs,
+            self.kernel[...],
+            window_strides=(1, 1),
+            padding=padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=jax.lax.Precision.HIGHEST,
         )
+        return nnx.relu(seen + self.bias[...])
 
 
 class CircuitNetwork(nnx.Module):
@@ -105,14 +108,27 @@ class CircuitNetwork(nnx.Module):
         layers: One convolution for each family, by name, in order.
     """
 
-    def __init__(self, circuit: Circuit, kernels: Kernels, layouts: dict[str, Layout]) -> None:
+    def __init__(
+        self,
+        circuit: Circuit,
+        kernels: Kernels,
+        layouts: dict[str, Layout],
+        *,
+        thresholds: Mapping[str, Scalar | None] | None = None,
+    ) -> None:
         for name in kernels:
             if name not in layouts:
                 raise unknown_name("family", name, layouts, owner=f"circuit {circuit.name!r}")
         if missing := [name for name in layouts if name not in kernels]:
             raise KernelError(f"circuit {circuit.name!r} got no kernel for {', '.join(missing)}: wanted one a family.")
         self.circuit = circuit
-        self.layers = nnx.Dict({name: HandsetConv(kernels[name], layouts[name], name=name) for name in layouts})
+        given = {family.name: family.threshold for family in circuit.families} | dict(thresholds or {})
+        self.layers = nnx.Dict(
+            {
+                name: HandsetConv(kernels[name], layout, name=name, threshold=given[name])
+                for name, layout in layouts.items()
+            }
+        )
 
     def __call__(
         self, images: Float[Array, "image h w channel"], *, padding: Padding = "SAME", upto: str | None = None

@@ -396,9 +396,14 @@ class HandbuiltNet(Net):
         return self.network.run_from(given, layer, padding="VALID")
 
     def with_weights(self, change: Callable[[Weight], Float[Array, "..."]], *, name: str) -> "HandbuiltNet":
-        """Returns the same circuit with other kernels, each called by its family; there are no other weights."""
-        kernels = {
-            family: change(Weight(family, "kernel", conv.kernel[...])) for family, conv in self.network.layers.items()
+        """Returns the same circuit with other kernels, each called by its family, and other biases, if it has any."""
+        layers = self.network.layers
+        kernels = {family: change(Weight(family, "kernel", conv.kernel[...])) for family, conv in layers.items()}
+        thresholds = {
+            family.name: -change(Weight(f"{family.name} bias", "bias", layers[family.name].bias[...]))
+            for family in self.network.circuit.families
+            if family.threshold is not None
         }
-        layouts = {family: conv.layout for family, conv in self.network.layers.items()}
-        return HandbuiltNet(CircuitNetwork(self.network.circuit, kernels, layouts), name=name)
+        layouts = {family: conv.layout for family, conv in layers.items()}
+        network = CircuitNetwork(self.network.circuit, kernels, layouts, thresholds=thresholds)
+        return HandbuiltNet(network, name=name)

@@ -55,7 +55,8 @@ def respond(circuit: Circuit, image: Coloured, sizes: dict[str, int]) -> dict[st
         reach = sizes[family.name] // 2
         if isinstance(family.looks_for, Gabor | Spot):
             drawn = image_weights(family, reach, image.shape[2])
-            responses[family.name] = np.stack([np.maximum(_correlate_all(image, weights), 0.0) for weights in drawn])
+            inputs = np.stack([_correlate_all(image, weights) for weights in drawn])
+            responses[family.name] = np.maximum(inputs - float(family.threshold or 0), 0.0)
             continue
         units = []
         for member in family.unit_poses:
@@ -70,7 +71,7 @@ def respond(circuit: Circuit, image: Coloured, sizes: dict[str, int]) -> dict[st
                             sources = [circuit[name] for name in tile.source_names]
                             weights = tile_weights(tile, circuit[source], sources, family, member, unit, reach)
                             total += _correlate(response, weights)
-            units.append(np.maximum(total, 0.0))
+            units.append(np.maximum(total - float(family.threshold or 0), 0.0))
         responses[family.name] = np.stack(units)
     return responses
 

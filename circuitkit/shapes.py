@@ -43,11 +43,13 @@ class Shape(Protocol):
     Attributes:
         period: The turn, in degrees, that brings the path back onto itself: 180 for a line, 360 for an arc, 0 for a
             circle, which every turn brings back.
-        anchor_tangent: Direction of the path at the anchor, in degrees.
     """
 
     period: ClassVar[float]
-    anchor_tangent: ClassVar[float]
+
+    @property
+    def anchor_tangent(self) -> float:
+        """Direction of the path at the anchor, in degrees."""
 
     @property
     def length(self) -> Pixels:

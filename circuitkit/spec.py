@@ -161,6 +161,7 @@ class Circuit:
             more += ", half a turn being half a turn of hue" if family.twisted else ""
             more += f", at scales {', '.join(f'{scale:g}' for scale in family.scales)}" if family.scales != (1,) else ""
             more += ", and mirrored" if family.mirrored else ""
+            more += "" if family.threshold is None else f", above a threshold of {_plain(family.threshold)}"
             count = "1 unit" if len(family) == 1 else f"{len(family)} units"
             angles = f"every {family.step:g} of {family.turn:g} degrees" if family.has_angle else "without an angle"
             lines.append(f"  {family.name:<{width}} {count}, {angles}{more}")

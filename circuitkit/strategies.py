@@ -23,9 +23,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from circuitkit.errors import SpecError
+from circuitkit.pathways import pathways
 from circuitkit.shapes import Shape
 from circuitkit.spec import (
     Arc,
+    Away,
     Circle,
     Circuit,
     Corner,
@@ -277,6 +279,48 @@ def two_handed_specs(draw: Draw) -> Circuit:
             Family("rings", draw(tiles(("spirals",), circles())), angles=1, size=5),
         ],
     )
+
+
+GROUPS: dict[str, dict[str, Any]] = {
+    "mirror": {"angles": 1, "mirrored": True},
+    "turns": {"angles": 4},
+    "turns and mirrors": {"angles": 4, "mirrored": True},
+}
+"""What the pathways of `pathway_specs` are copies under."""
+
+
+@st.composite
+def pathway_specs(draw: Draw, groups: Sequence[str] = tuple(GROUPS), depths: Sequence[int] = (1, 2, 3)) -> Circuit:
+    """Draws pathways: stages whose members inhibit each other, and the unit `united` that unites the last.
+
+    The first stage, `stage1`, lays edges along a corner, an arc or the arm of a spiral, turned by any angle; each later
+    one puts the stage before, and spots of light, at places of its own. Some have thresholds.
+
+    Args:
+        draw: Given by Hypothesis.
+        groups: To choose from: `mirror`, left to right, for two pathways; `turns`, by quarters, for four; or both, for
+            eight.
+        depths: Numbers of stages to choose from.
+    """
+    group, depth = draw(st.sampled_from(tuple(groups))), draw(st.sampled_from(tuple(depths)))
+    edges = Family("edges", draw(gabors(90.0)), angles=4, size=5)
+    spots = Family("spots", Spot(sigma=draw(numbers(0.75, 1.25))), angles=1, size=5)
+
+    def away() -> st.SearchStrategy[Away]:
+        return st.builds(Away, shape=lines(), x=numbers(-2, 2), y=numbers(-2, 2))
+
+    def stage(number: int, looks_for: Tile | Tiles) -> Family:
+        threshold = draw(st.none() | numbers(0, 2**-10))
+        return Family(f"stage{number}", looks_for, size=7, threshold=threshold, **GROUPS[group])
+
+    # What is a mirror image of itself has no other hand, so the first stage is turned against its own axis.
+    shapes = st.one_of(corners(), arcs(), spirals())
+    stages = [stage(1, draw(tiles(("edges",), shapes, (Crossing,), turned=numbers(10, 80))))]
+    for number in range(2, depth + 1):
+        one = draw(tiles((f"stage{number - 1}",), away()))
+        other = dataclasses.replace(draw(tiles(("spots",), away())), tolerance=None, weight=draw(numbers(0.25, 2)))
+        stages.append(stage(number, one + other))
+    return Circuit("pathways", [edges, spots, *pathways(*stages, into="united", rivalry=draw(numbers(0, 1)))])
 
 
 @st.composite

@@ -54,9 +54,9 @@ def dogs(skull: float = 22.0) -> Circuit:
     noses = Family("noses", Union(patches, over_angles=True), angles=1)
     heads = Family(
         "heads",
-        Tile(noses, along=Beside(distance=1.9 * skull, length=0.3 * skull), spread=0.15 * skull)
+        Tile(noses, along=Beside(distance=1.6 * skull, length=0.3 * skull), spread=0.15 * skull)
         - OppositeArc(1.0, reason="a nose at the other end: the head faces the other way")
-        + Tile(snouts, along=Line(length=1.5 * skull), tolerance=15, spread=0.1 * skull, weight=0.1),
+        + Tile(snouts, along=Line(length=1.5 * skull), tolerance=15, spread=0.1 * skull, weight=0.05),
         angles=8,
     )
     return Circuit("dogs", [patches, snouts, noses, heads])

@@ -41,7 +41,7 @@ jax.config.update("jax_enable_x64", False)
 
 # No deadline: the first example of a new shape pays for a compilation.
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
-hypothesis.settings.register_profile("ci", deadline=None, max_examples=15, derandomize=True)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=8, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "dev")

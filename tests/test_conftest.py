@@ -61,5 +61,5 @@ def test_a_socket_on_this_machine_is_fine():
 def test_the_profile_is_the_one_asked_for():
     default = "ci" if os.environ.get("CI") == "true" else "dev"
     name = os.environ.get("HYPOTHESIS_PROFILE") or default
-    assert hypothesis.settings().max_examples == {"dev": 30, "ci": 15, "thorough": 500}[name]
+    assert hypothesis.settings().max_examples == {"dev": 30, "ci": 8, "thorough": 500}[name]
     assert hypothesis.settings().deadline is None

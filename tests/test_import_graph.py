@@ -22,13 +22,13 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 # modules of circuitkit. A package is one place: files of nets/, of viz/ or of handbuilt/ may import each other.
 ORDER = (
     ("errors",),
-    ("checks", "compiling", "histogram"),
+    ("checks", "compiling", "histogram", "valleys"),
     ("cropping", "streaming", "relative_pose", "superposition"),
     ("receptive_field", "geometry"),
     ("shapes",),
     ("templates",),
     ("family",),
-    ("spec",),
+    ("spec", "pathways"),
     ("spec_text", "symmetry"),
     ("motifs", "strategies"),
     ("kernels",),
@@ -38,10 +38,10 @@ ORDER = (
     ("stimuli",),
     ("hypothesis", "probe", "responses"),
     ("nets", "store", "examples", "controls", "wiring", "visualize", "matching", "turned"),
-    ("sweep", "local_geometry"),
+    ("sweep", "local_geometry", "look"),
     ("survey", "tuning"),
     ("evidence",),
-    ("study", "find", "mirror_pairs", "verify"),
+    ("study", "find", "mirror_pairs", "polysemantic", "unioning", "verify"),
     ("compare", "reports"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line

@@ -95,7 +95,8 @@ def test_the_text_is_meant_to_be_read():
         '      "mirrored": false,\n'
         '      "twisted": false,\n'
         '      "period": 360.0,\n'
-        '      "size": null\n'
+        '      "size": null,\n'
+        '      "threshold": null\n'
         "    }\n"
         "  ]\n"
         "}\n"

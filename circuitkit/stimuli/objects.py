@@ -113,27 +113,28 @@ class Head(_Object):
     eye: Pixels = pixels(default=2.0, doc="Radius.", at_least=0)
     nose: Pixels = pixels(default=2.8, doc="Radius.", at_least=0)
     neck: Pixels = pixels(default=12.0, doc="Thickness; 0 for none.", at_least=0)
+    neck_side: Scalar = number(default=1.0, doc="1 behind the head, where it belongs; -1 in front, under the snout.")
     jumble: Scalar = number(default=0.0, doc="How far the parts are from where they belong.", at_least=0, at_most=1)
 
     def silhouette(self) -> tuple[_Part, ...]:
         """Returns skull, snout, ear and neck."""
         size = self.skull
         skull = Ellipse(length=2 * size, thickness=1.8 * size)
-        snout = Ellipse(x=(size + self.snout) / 2, y=-0.32 * size, length=size + self.snout, thickness=0.9 * size)
-        ear = Star(points=2, x=0.5 * size + self.ear / 2, radius=0.5 * size + self.ear / 2, inner=0.32 * size)
+        snout = _tip(size + self.snout, -0.32 * size, inner=0.27 * size, rounding=0.23 * size)
+        ear = _tip(size + self.ear, 0.0, inner=0.45 * size, rounding=0.18 * size)
         neck = Bar(x=1.4 * size, length=2.8 * size, thickness=self.neck)
         return (
             _Part(skull),
             _Part(self._jumbled(snout, 0)),
             _Part(self._jumbled(ear.turned(112), 1), _there(self.ear)),
-            _Part(self._jumbled(neck.turned(238), 2), _there(self.neck)),
+            _Part(self._jumbled(neck.turned(270 - 32 * self.neck_side), 2), _there(self.neck)),
         )
 
     def details(self) -> tuple[Figure, ...]:
         """Returns eye and nose."""
         size, (_, tone) = self.skull, self.tones
         eye = Disc(x=0.42 * size, y=0.34 * size, radius=self.eye, foreground=tone)
-        nose = Disc(x=size + self.snout - 0.7 * self.nose, y=-0.2 * size, radius=self.nose, foreground=tone)
+        nose = Disc(x=size + self.snout - 2 * self.nose, y=-0.32 * size, radius=self.nose, foreground=tone)
         return self._jumbled(eye, 3), self._jumbled(nose, 4)
 
     def _jumbled(self, part: Figure, index: int) -> Figure:
@@ -200,6 +201,12 @@ class Car(_Object):
         """Returns a disc on either axle."""
         x, y = 0.3 * self.length, -self.height / 2
         return Disc(x=-x, y=y, radius=radius), Disc(x=x, y=y, radius=radius)
+
+
+def _tip(far: Pixels, y: Pixels, *, inner: Pixels, rounding: Pixels) -> Figure:
+    """Returns a diamond from the anchor to a point `far` along x, its tips rounded: what a corner is looked for in."""
+    diamond = Star(points=2, x=far / 2, y=y, radius=far / 2 - rounding, inner=inner)
+    return Offset(figure=diamond, by=rounding)
 
 
 def _there(size: Pixels) -> Float[Array, ""]:

@@ -242,7 +242,7 @@ def run(config: Config) -> tuple[dict[str, pd.DataFrame], dict[str, bytes]]:
     }
     if config.images:
         tables["cars"], x = images.responses()
-        tables["read_back"] = pd.concat([images.read_back(x, bias) for bias in (0.0, 0.3)])
+        tables["read_back"] = pd.concat([images.read_back(x, bias) for bias in (0.0, 0.4)])
         drawn["cars"] = figures.cars(images.CARS, tables["cars"])
     return tables, {name: to_png(figure) for name, figure in drawn.items()}
 

@@ -89,7 +89,13 @@ ARCS = Family(
     angles=4,
     size=5,
 )  # fmt: skip
-CURVES = Family("curves", Tile(ARCS, Arc(radius=4, length=6), tolerance=50) - OppositeArc(0.4), angles=4, size=5)
+CURVES = Family(
+    "curves",
+    Tile(ARCS, Arc(radius=4, length=6), tolerance=50) - OppositeArc(0.4),
+    angles=4,
+    size=5,
+    threshold=0.02,
+)
 ROWS = Family("rows", Tile(ARCS, Line(length=3), tolerance=50) - OppositeArc(0.4), angles=4, period=360, size=5)
 CORNERS = Family("corners", Tile(LINES, Corner(opening=100, length=6, rounding=1.5), tolerance=30), angles=4, size=5)
 SPIRALS = Family("spirals", Tile(LINES, Spiral(radius=5, pitch=50, length=7), tolerance=25), angles=4, size=5)
