@@ -21,6 +21,12 @@ from circuitkit.sweep import tune
 DISTILL_RADII = (12.0, 290.0)
 """Range of radii of Distill's synthetic curves, in pixels."""
 
+DISTILL_SIDE = 224
+"""Of the images that Distill's net was made for, in pixels."""
+
+THINNEST = 1.0
+"""Stroke of a curve for nets that are made for small images, in pixels: a thinner one fades."""
+
 ANGLES, RADII = 48, 20
 """48 angles hold the half steps between 24 units, where a family covers the turn worst."""
 
@@ -134,5 +140,18 @@ def study(
         )
         for kind in kinds
     }
-    found = None if trained is None else measure(f"{trained.net.name} {trained.layer}", trained, stimuli)
+    found = None
+    if trained is not None:
+        title = f"{trained.net.name} {trained.layer}"
+        found = measure(title, trained, _in_proportion(stimuli, trained.net, curved, angles))
     return Study(network, handbuilt, without, equivariance.measure(network), found)
+
+
+def _in_proportion(stimuli: Grid, net: Net, radii: tuple[float, ...], angles: int) -> Grid:
+    """Returns the stimuli for a net that may be made for smaller images: radii and strokes shrink with them."""
+    scale = 1.0 if net.image_size is None else min(net.image_size) / DISTILL_SIDE
+    if scale >= 1:
+        return stimuli
+    stroke = max(Curve().width * scale, THINNEST)
+    scaled = [radius * scale for radius in radii]
+    return grid(Curve(width=stroke), angle=turn(angles), radius=(*scaled, math.inf), polarity=(1, -1))

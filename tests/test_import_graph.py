@@ -23,7 +23,7 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 ORDER = (
     ("errors",),
     ("checks", "compiling", "histogram", "valleys"),
-    ("cropping", "streaming", "relative_pose", "superposition"),
+    ("cropping", "streaming", "relative_pose", "superposition", "factors"),
     ("receptive_field", "geometry"),
     ("shapes",),
     ("templates",),
@@ -38,11 +38,11 @@ ORDER = (
     ("stimuli",),
     ("hypothesis", "probe", "responses"),
     ("nets", "store", "examples", "controls", "wiring", "visualize", "matching", "turned"),
-    ("sweep", "local_geometry", "look"),
+    ("sweep", "local_geometry", "look", "signature", "weights"),
     ("survey", "tuning"),
     ("evidence",),
-    ("study", "find", "mirror_pairs", "polysemantic", "unioning", "verify"),
-    ("compare", "reports"),
+    ("study", "find", "mirror_pairs", "polysemantic", "unioning", "verify", "portrait"),
+    ("compare", "reports", "universality"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line
     ("cli",),

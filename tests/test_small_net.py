@@ -1,19 +1,17 @@
 """The small net: folding changes nothing, training is deterministic and goes on where it was killed."""
 
-import functools
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from circuitkit.errors import StimulusError
-from circuitkit.nets import FunctionNet
+from circuitkit.nets.small import CLASSES, SIDE, small_of
 from experiments.small_net import __main__ as small_net
-from experiments.small_net.data import CLASSES, SIDE, shown, varied
-from experiments.small_net.model import STAGES, SmallNet, folded, logits, maps
+from experiments.small_net.data import shown, varied
+from experiments.small_net.model import SmallNet, folded
 from tests.strategies import unchecked
 
 CONFIG = small_net.Config(epochs=2, batch=16)
@@ -24,14 +22,16 @@ def noise(count: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (count, SIDE, SIDE, 3), np.uint8), rng.integers(0, len(CLASSES), count)
 
 
-@functools.cache
-def trained(folder: Path) -> SmallNet:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> SmallNet:
     with unchecked():
-        return small_net.train(*noise(32), CONFIG, seed=0, folder=folder)
+        return small_net.train(*noise(32), CONFIG, seed=0, folder=tmp_path_factory.mktemp("small"))
 
 
-def test_a_run_that_was_killed_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = folded(trained(tmp_path / "whole"))
+def test_a_run_that_was_killed_ends_in_the_same_weights(
+    trained: SmallNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = folded(trained)
     steps, take = [], small_net._step
 
     def killed(*arguments, **options):
@@ -52,26 +52,14 @@ def test_a_run_that_was_killed_ends_in_the_same_weights(tmp_path: Path, monkeypa
     assert np.abs(other["conv1.kernel"] - whole["conv1.kernel"]).max() > 0.01
 
 
-def test_folded_norms_change_nothing(tmp_path: Path) -> None:
-    model = trained(tmp_path)
+def test_folded_norms_change_nothing(trained: SmallNet) -> None:
     images = shown(jnp.asarray(noise(4)[0]))
-    meant = model(images)
-    with unchecked():
-        found = logits({name: jnp.asarray(value) for name, value in folded(model).items()}, images)
+    meant = trained(images)
+    found = small_of(folded(trained), name="folded").logits(images)
     np.testing.assert_allclose(found, meant, atol=1e-5 * float(jnp.abs(meant).max()))
-
-
-def test_it_is_a_net_to_be_probed() -> None:
-    weights = {name: jnp.asarray(value) for name, value in folded(SmallNet(len(CLASSES), rngs=nnx.Rngs(0))).items()}
-    with unchecked():
-        net = FunctionNet(maps, weights=weights, name="small", image_size=(SIDE, SIDE))
-        assert [name for name in net.layers if not name.endswith("_pre")] == [
-            "conv1", "pool1", "conv2", "conv3", "pool3", "conv4", "conv5"
-        ]  # fmt: skip
-        assert len(net.unit_names("conv1")) == STAGES[0][2]
-        field = net.receptive_field("conv1")
-    assert field is not None
-    assert field.size == (7, 7)
+    trained.norms["conv2"].mean[...] += 0.1  # a norm that was overlooked would not be noticed otherwise
+    assert float(jnp.abs(small_of(folded(trained), name="moved").logits(images) - found).max()) > 1e-3
+    trained.norms["conv2"].mean[...] -= 0.1
 
 
 def test_images_are_varied_and_what_they_show_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""`circuitkit`: study a circuit, find and verify the units of a net, print specs, list layers, draw stimuli."""
+"""`circuitkit`: study a circuit, find and verify the units of a net, print specs, list nets, draw stimuli."""
 
 import argparse
 import sys
@@ -6,7 +6,21 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from circuitkit.cli import catalogue, compare, find, layers, show, stimuli, study, survey, tune, verify
+from circuitkit.cli import (
+    catalogue,
+    compare,
+    find,
+    layers,
+    nets,
+    show,
+    stimuli,
+    study,
+    survey,
+    tune,
+    universality,
+    verify,
+    weights,
+)
 from circuitkit.errors import CircuitkitError
 
 
@@ -26,7 +40,21 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (study, find, verify, compare, tune, survey, show, layers, stimuli, catalogue):
+    for command in (
+        study,
+        find,
+        verify,
+        compare,
+        universality,
+        tune,
+        survey,
+        show,
+        layers,
+        nets,
+        weights,
+        stimuli,
+        catalogue,
+    ):
         command.add_to(commands)
     return top
 

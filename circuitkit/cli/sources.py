@@ -1,4 +1,4 @@
-"""Finding what a command line names: a circuit by module or JSON file, a net by ONNX file."""
+"""Finding what a command line names: a circuit by module or JSON file, a net by ONNX file or name."""
 
 import argparse
 import dataclasses
@@ -11,7 +11,8 @@ from types import ModuleType
 
 from circuitkit.build import build
 from circuitkit.errors import NetError, SpecError
-from circuitkit.nets import REGISTRY, Preprocessing, TrainedNet, load
+from circuitkit.nets import REGISTRY, Preprocessing, load
+from circuitkit.nets.registry import is_known
 from circuitkit.probe import HandbuiltNet, Net
 from circuitkit.spec import Circuit
 from circuitkit.spec_text import from_json
@@ -86,13 +87,13 @@ def decoys(name: str) -> Mapping[str, Callable[[float], Circuit] | Circuit]:
 
 
 def any_net(name: str, options: argparse.Namespace) -> Net:
-    """Returns the net of an ONNX file, fed as the options say, or a circuit as a net.
+    """Returns a trained net, fed as the options say, or a circuit as a net.
 
     Raises:
         NetError: If it is no net that can be run, or its preprocessing is not known.
         SpecError: If it is neither, or a circuit is told how it wants its images.
     """
-    if name.endswith(".onnx"):
+    if name.endswith(".onnx") or is_known(name):
         return net(name, options)
     if given := [f"--{each}" for each in PREPROCESSING if getattr(options, each) is not None]:
         raise SpecError(f"{name} got {', '.join(given)}: only an .onnx net is told how it wants its images.")
@@ -116,20 +117,21 @@ def add_preprocessing_to(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--colours", choices=("RGB", "BGR", "GREY"), help="channel order")
 
 
-def net(path: str, options: argparse.Namespace) -> TrainedNet:
-    """Returns the net of an ONNX file, fed as the options say.
+def net(name: str, options: argparse.Namespace) -> Net:
+    """Returns the net of an ONNX file, or one that circuitkit knows by name, fed as the options say.
 
     Raises:
         NetError: If it is no net that can be run, or its preprocessing is not known.
+        UnknownNameError: If it is no file, and no such net is known.
     """
-    given = {name: getattr(options, name) for name in PREPROCESSING if getattr(options, name) is not None}
-    if not path.endswith(".onnx"):
-        raise NetError(f"{path!r} is no .onnx file: nets are read from ONNX files. Export the net to ONNX first.")
+    given = {each: getattr(options, each) for each in PREPROCESSING if getattr(options, each) is not None}
+    if not name.endswith(".onnx") and not is_known(name) and Path(name).suffix:
+        raise NetError(f"{name!r} is no .onnx file: nets are read from ONNX files. Export the net to ONNX first.")
     if not given:
-        return load(path)
+        return load(name)
     # What is not said stays as it is known for this net.
-    known = REGISTRY.get(Path(path).stem, Preprocessing())
-    return load(path, preprocessing=dataclasses.replace(known, **given))
+    known = REGISTRY.get(Path(name).stem if name.endswith(".onnx") else name, Preprocessing())
+    return load(name, preprocessing=dataclasses.replace(known, **given))
 
 
 def _triple(text: str) -> tuple[float, ...]:

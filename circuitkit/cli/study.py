@@ -12,11 +12,17 @@ from rich.table import Table
 
 from circuitkit.cli import sources
 from circuitkit.errors import CircuitkitError, SpecError, unknown_name
+from circuitkit.probe import Net
 from circuitkit.spec_text import to_json
 from circuitkit.study import ANGLES, RADII, Study, Subject, study
 from circuitkit.tuning import coverage, evenness, radial
 from circuitkit.viz.report import write_report
 from circuitkit.viz.tables import angle_error
+
+BESIDE = ("small-0", "conv4")
+"""The net, and its layer, that is measured beside a circuit unless another one is named."""
+
+ALONE = "none"
 
 
 def add_to(commands: Any) -> None:
@@ -26,14 +32,19 @@ def add_to(commands: Any) -> None:
         help="measure a circuit, beside a trained net if you like, and write a report",
         description=(
             "Builds a circuit, measures its tuning to curves of all angles and radii, of both polarities, and to "
-            "straight lines; once more without each of its inhibitions; and, with --net, does the same to a layer of a "
-            "trained net. Writes report.html, its figures, spec.json, and the responses as netCDF."
+            "straight lines; once more without each of its inhibitions; and does the same to a layer of a trained net. "
+            "Writes report.html, its figures, spec.json, and the responses as netCDF."
         ),
         epilog="Example:  circuitkit study handbuilt.curves --net squeezenet1_1.onnx --layer fire5",
     )
     parser.add_argument("circuit", help="a module with a SPEC, such as handbuilt.curves, or a .json file")
-    parser.add_argument("--net", metavar="FILE.onnx", help="a trained net to measure beside it")
-    parser.add_argument("--layer", help="the layer of the net (see `circuitkit layers FILE.onnx`)")
+    parser.add_argument(
+        "--net",
+        metavar="NET",
+        help=f"a trained net to measure beside it: FILE.onnx, a name (see `circuitkit nets`), or {ALONE} "
+        f"[default: {BESIDE[0]}, which comes with circuitkit]",
+    )
+    parser.add_argument("--layer", help=f"the layer of the net (see `circuitkit layers NET`) [default: {BESIDE[1]}]")
     parser.add_argument("--out", type=Path, default=Path("study"), help="folder to write to (default: ./study)")
     parser.add_argument("--angles", type=int, default=ANGLES, help=f"stimulus angles over the turn (default: {ANGLES})")
     parser.add_argument("--radii", type=int, default=RADII, help=f"radii, 12 to 290 pixels (default: {RADII})")
@@ -47,13 +58,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     circuit = sources.circuit(options.circuit)
     if options.angles < 8 or options.radii < 3:
         raise SpecError(f"got {options.angles} angles and {options.radii} radii: wanted at least 8 and 3.")
-    net = None if options.net is None else sources.net(options.net, options)
-    if (net is None) != (options.layer is None):
-        missing = "--layer" if options.layer is None else "--net"
-        hint = "" if net is None else f" Its layers: {', '.join(net.layers)}."
-        raise SpecError(f"{missing} is missing: a trained layer needs both --net and --layer.{hint}")
-    if net is not None and options.layer not in net.layers:
-        raise unknown_name("layer", options.layer, net.layers, owner=f"net {net.name!r}")
+    net, layer = _beside(options)
 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -70,7 +75,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             bars.update(tasks[title], completed=done)
 
         found = study(
-            circuit, net=net, layer=options.layer, angles=options.angles, radii=options.radii, progress=progress
+            circuit, net=net, layer=layer, angles=options.angles, radii=options.radii, progress=progress
         )
         writing = bars.add_task("report", total=1)
         report = write(found, options.out, command=" ".join(["circuitkit", *options.arguments]))
@@ -80,6 +85,30 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if found.trained is not None:
         out.print(_trained_table(found.trained))
     console.print(f"{report} (in {time.perf_counter() - began:.0f} s)", markup=False)
+
+
+def _beside(options: argparse.Namespace) -> tuple[Net | None, str | None]:
+    """Returns the net to be measured beside the circuit, and its layer.
+
+    Raises:
+        SpecError: If one of the two is missing.
+        UnknownNameError: If the net has no such layer.
+    """
+    name, layer = options.net, options.layer
+    if name is None and layer is None:
+        name, layer = BESIDE
+    if name in (None, ALONE) and layer is not None:
+        raise SpecError("--net is missing: a trained layer needs both --net and --layer.")
+    if name == ALONE:
+        return None, None
+    net = sources.net(name, options)
+    if layer is None:
+        raise SpecError(
+            f"--layer is missing: a trained layer needs both --net and --layer. Its layers: {', '.join(net.layers)}."
+        )
+    if layer not in net.layers:
+        raise unknown_name("layer", layer, net.layers, owner=f"net {net.name!r}")
+    return net, layer
 
 
 def write(found: Study, folder: Path, *, command: str | None = None) -> Path:

@@ -1,7 +1,37 @@
 """Trained nets and functions of images, as something to probe."""
 
+from circuitkit.nets.flax_linen import from_linen
+from circuitkit.nets.flax_nnx import from_nnx
 from circuitkit.nets.function import FunctionNet
-from circuitkit.nets.preprocessing import IMAGENET, REGISTRY, Preprocessing
-from circuitkit.nets.trained import TrainedNet, load
+from circuitkit.nets.keras_net import from_keras
+from circuitkit.nets.module_net import ModuleNet
+from circuitkit.nets.nnx_weights import load_safetensors
+from circuitkit.nets.preprocessing import IMAGENET, Preprocessing
+from circuitkit.nets.registry import fetch, load
+from circuitkit.nets.sequential import Conv, Head, Pool, SequentialNet
+from circuitkit.nets.small import small
+from circuitkit.nets.trained import TrainedNet
+from circuitkit.nets.weights_file import read_weights, write_weights
+from circuitkit.nets.zoo import REGISTRY
 
-__all__ = ["IMAGENET", "REGISTRY", "FunctionNet", "Preprocessing", "TrainedNet", "load"]
+__all__ = [
+    "IMAGENET",
+    "REGISTRY",
+    "Conv",
+    "FunctionNet",
+    "Head",
+    "ModuleNet",
+    "Pool",
+    "Preprocessing",
+    "SequentialNet",
+    "TrainedNet",
+    "fetch",
+    "from_keras",
+    "from_linen",
+    "from_nnx",
+    "load",
+    "load_safetensors",
+    "read_weights",
+    "small",
+    "write_weights",
+]

@@ -1,4 +1,4 @@
-"""What a trained net wants its images to look like, and the nets for which we know it.
+"""What a trained net wants its images to look like.
 
 Images of circuitkit have values -1 (black) to 1 (white), 0 being mid grey, so that a stimulus needs no knowledge of
 the net it is shown to. A net's preprocessing turns these into what the net was trained on.
@@ -70,24 +70,8 @@ class Preprocessing:
 IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """RGB from 0 to 1, each channel standardised by ImageNet's mean and standard deviation."""
 
-REGISTRY: dict[str, Preprocessing] = {
-    "squeezenet1_1": IMAGENET,
-    "squeezenet1.1-7": IMAGENET,
-    "resnet50v2_stage3": IMAGENET,
-    "resnet50-v2-7": IMAGENET,
-}
-"""Preprocessing by the name of a net's file, without its ending."""
+CAFFE = Preprocessing(scale=255.0, mean=(104.0, 117.0, 123.0), colours="BGR")
+"""BGR from 0 to 255, less ImageNet's mean. Source: `mean_value` in the training files of BVLC's reference models."""
 
-
-def preprocessing_of(name: str) -> Preprocessing:
-    """Returns the preprocessing of a net that the registry knows.
-
-    Raises:
-        NetError: If it does not; a net that is fed wrongly runs all the same, so nothing is guessed.
-    """
-    if name not in REGISTRY:
-        raise NetError(
-            f"no preprocessing is known for net {name!r}: say how it wants its images (scale, mean, std, colours). "
-            f"Known by file name: {', '.join(REGISTRY)}."
-        )
-    return REGISTRY[name]
+CAFFE_DENSE = Preprocessing(scale=255.0, mean=(103.94, 116.78, 123.68), std=(1 / 0.017,) * 3, colours="BGR")
+"""BGR from 0 to 255, less the mean, times 0.017. Source: the Caffe version of DenseNet, from which the zoo's comes."""

@@ -10,8 +10,12 @@ from circuitkit.viz.compare import side_by_side, write_comparison
 from circuitkit.viz.comparison import control, ranking
 from circuitkit.viz.evidence import write_verdict
 from circuitkit.viz.examples import example_figure, write_examples
+from circuitkit.viz.factors import factors
+from circuitkit.viz.family_sheet import family_sheet
+from circuitkit.viz.filters import filters
 from circuitkit.viz.finding import family, write_found
 from circuitkit.viz.gallery import stimulus_gallery
+from circuitkit.viz.kernels import families, found_families, kernels
 from circuitkit.viz.maps import radius_angle_map, radius_angle_maps
 from circuitkit.viz.plates import Plate, plates
 from circuitkit.viz.radial import joint_tuning, polar_tuning
@@ -24,9 +28,15 @@ __all__ = [
     "control",
     "evidence",
     "example_figure",
+    "factors",
+    "families",
     "family",
+    "family_sheet",
+    "filters",
+    "found_families",
     "gabors",
     "joint_tuning",
+    "kernels",
     "plates",
     "polar_tuning",
     "radius_angle_map",

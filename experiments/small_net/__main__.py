@@ -2,7 +2,7 @@
 
 Run:    python -m experiments.small_net --data FOLDER --seed 0    (see the README for how long)
 Smoke:  python -m experiments.small_net --smoke                   (a few steps on noise; the tests run it)
-Writes: checkpoints and out/small_<seed>.npz, the folded weights
+Writes: checkpoints and out/small-<seed>.safetensors, the folded weights
 
 A run that was interrupted goes on where its last checkpoint is. Order and variation of images are drawn from the seed
 and the step alone, so that it ends in the same weights.
@@ -27,9 +27,12 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from circuitkit.compiling import jit
 from circuitkit.errors import StimulusError
-from experiments.small_net.data import CLASSES, SIDE, read, shown, varied
-from experiments.small_net.model import SmallNet, folded, logits
+from circuitkit.nets.small import CLASSES, SIDE, small_name, small_of
+from circuitkit.nets.weights_file import write_weights
+from experiments.small_net.data import read, shown, varied
+from experiments.small_net.model import SmallNet, folded
 
 OUT = Path(__file__).parent / "out"
 
@@ -48,10 +51,10 @@ class Config:
         kept: Epochs between checkpoints.
     """
 
-    epochs: int = 16
+    epochs: int = 10
     batch: int = 250
-    rate: float = 0.02
-    decay: float = 5e-4
+    rate: float = 0.1
+    decay: float = 2e-3
     smoothing: float = 0.1
     rotated: bool = False
     kept: int = 1
@@ -105,7 +108,6 @@ def _state(model: SmallNet, optimizer: nnx.Optimizer[Any]) -> Any:
     return nnx.state((model, optimizer))
 
 
-@functools.partial(nnx.jit, static_argnames=("smoothing", "rotated"))
 def _step(
     model: SmallNet,
     optimizer: nnx.Optimizer[Any],
@@ -117,21 +119,37 @@ def _step(
     rotated: bool,
 ) -> Float[Array, ""]:
     """Takes one step on varied images; returns the loss."""
-    seen = varied(key, shown(images), rotated=rotated)
-
-    def loss_of(model: SmallNet) -> Float[Array, ""]:
-        wanted = optax.smooth_labels(jax.nn.one_hot(labels, len(CLASSES)), smoothing)
-        return jnp.mean(optax.softmax_cross_entropy(model(seen), wanted))
-
-    loss, slopes = nnx.value_and_grad(loss_of)(model)
-    optimizer.update(model, slopes)
+    graph, state = nnx.split((model, optimizer))
+    state, loss = _compiled(graph, smoothing, rotated)(state, images, labels, key)
+    nnx.update((model, optimizer), state)
     return loss
+
+
+@functools.cache
+def _compiled(graph: Any, smoothing: float, rotated: bool) -> Any:
+    """Returns a step as a pure function of the state, compiled as all of circuitkit: a fifth faster on CPUs."""
+
+    def take(state: Any, images: Array, labels: Array, key: Array) -> tuple[Any, Array]:
+        model, optimizer = nnx.merge(graph, state)
+        seen = varied(key, shown(images), rotated=rotated)
+
+        def loss_of(model: SmallNet) -> Float[Array, ""]:
+            wanted = optax.smooth_labels(jax.nn.one_hot(labels, len(CLASSES)), smoothing)
+            return jnp.mean(optax.softmax_cross_entropy(model(seen), wanted))
+
+        loss, slopes = nnx.value_and_grad(loss_of)(model)
+        optimizer.update(model, slopes)
+        return nnx.state((model, optimizer)), loss
+
+    return jit(take)
 
 
 def accuracy(weights: dict[str, np.ndarray], images: np.ndarray, labels: np.ndarray, *, chunk: int = 500) -> float:
     """Returns the share of images of which the folded net says the right class."""
-    run = jax.jit(lambda each: jnp.argmax(logits(weights, shown(each)), -1))
-    said = [np.asarray(run(images[at : at + chunk])) for at in range(0, len(images), chunk)]
+    net = small_of(weights, name="small")
+    said = [
+        np.argmax(net.logits(shown(jnp.asarray(images[at : at + chunk]))), -1) for at in range(0, len(images), chunk)
+    ]
     return float(np.mean(np.concatenate(said) == labels))
 
 
@@ -157,10 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
         images, labels = read(folder / "cifar10-train.parquet")
         tested, config = read(folder / "cifar10-test.parquet"), Config()
     config = dataclasses.replace(config, rotated=options.rotated)
-    name = f"small_{'rotated_' if options.rotated else ''}{options.seed}"
+    name = small_name(options.seed, rotated=options.rotated)
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    weights = folded(train(images, labels, config, seed=options.seed, folder=options.out / f"{name}_checkpoints"))
+    weights = folded(train(images, labels, config, seed=options.seed, folder=options.out / f"{name}-checkpoints"))
     found: dict[str, object] = {
         "seed": options.seed,
         "rotated": options.rotated,
@@ -168,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
         "seconds": round(time.perf_counter() - began, 1),
         "device": str(jax.devices()[0].device_kind),
     }
-    np.savez(options.out / f"{name}.npz", **weights)
+    about = {"trained on": "CIFAR-10, by experiments/small_net", **{key: str(value) for key, value in found.items()}}
+    write_weights(options.out / f"{name}.safetensors", weights, about=about)
     (options.out / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found))
     return found

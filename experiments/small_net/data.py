@@ -10,18 +10,17 @@ from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, Int, UInt8
 from PIL import Image
 
-SIDE = 32
+from circuitkit.nets.small import SIDE
+
 SHIFT = 4
 """Of training images, in pixels, at most."""
-
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 Pixels = UInt8[np.ndarray, "image 32 32 3"]
 Labels = Int[np.ndarray, " image"]
 
 
 def read(path: Path) -> tuple[Pixels, Labels]:
-    """Returns all images of a file and their classes, by index in `CLASSES`."""
+    """Returns all images of a file and their classes, by index in `circuitkit.nets.small.CLASSES`."""
     import pyarrow.parquet as parquet  # light to import this module, which tests do
 
     table = parquet.read_table(path, columns=["image", "label"])

@@ -1,0 +1,146 @@
+"""The periodic table of features: how many units of each net are like each handwritten one, and what they read.
+
+periodic_table({census.net.name: census, ...}, controls=("small-0, shuffled 0",)).savefig("table.png")
+circuits({"small-0": {"edge to line": by_relative_angle(census, "edge", "line")}}).savefig("circuits.png")
+"""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from circuitkit.errors import SpecError
+from circuitkit.universality import LEAST, Census
+from circuitkit.viz.style import (
+    BLACK,
+    BLUE,
+    FAINT,
+    GREY,
+    HEAD,
+    LARGE,
+    RESPONSE,
+    SMALL,
+    WIDTH,
+    colour_bar,
+    new_figure,
+    place,
+    short,
+    styled,
+)
+
+ROW = 0.56
+LEFT = 1.35
+MOST_SHARE = 0.2
+"""Share of a net's units at which a cell is darkest."""
+
+
+@styled
+def periodic_table(found: Mapping[str, Census], *, controls: Collection[str] = ()) -> Figure:
+    """Shows how many units of each net are found for each feature: a column a net, a row a feature.
+
+    In each cell stand their number, their mean depth (0 is the first layer, 1 the last) and their median likeness to
+    the handwritten unit. The darker, the larger their share of the net's units.
+
+    Args:
+        found: A census a net, by name.
+        controls: Names of nets that learned nothing; they stand apart.
+
+    Raises:
+        SpecError: If there is no net.
+    """
+    if not found:
+        raise SpecError("a periodic table needs at least one census.")
+    names = [*(name for name in found if name not in controls), *(name for name in found if name in controls)]
+    features = list(next(iter(found.values())).counts.index)
+    gap, head = (0.12 if controls else 0.0), 1.25
+    width = (WIDTH - LEFT - 0.95 - gap) / len(names)
+    figure = new_figure(
+        HEAD + head + ROW * len(features) + 0.1,
+        "Which handwritten units are found in which nets",
+        f"Units above chance and likeness {LEAST:g}: number; mean depth (first layer 0, last 1); median likeness.",
+    )
+    axes = place(figure, LEFT, HEAD + head, WIDTH - LEFT - 0.95, ROW * len(features))
+    axes.set(xlim=(0, WIDTH - LEFT - 0.95), ylim=(len(features), 0), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    norm = Normalize(0, MOST_SHARE)
+    for column, name in enumerate(names):
+        counts, total = found[name].counts, len(found[name].table)
+        x = column * width + (gap if name in controls else 0)
+        axes.text(
+            x + width / 2, -0.08, f"{short(name, 24)} ({total})", rotation=40, ha="left", va="bottom", fontsize=SMALL,
+            color=GREY if name in controls else BLACK, rotation_mode="anchor",
+        )  # fmt: skip
+        for row, feature in enumerate(features):
+            held = counts.loc[feature]
+            share = float(held.units) / total
+            axes.add_patch(
+                Rectangle(
+                    (x, row), width * 0.96, 0.95, facecolor=RESPONSE(norm(min(share, MOST_SHARE))), edgecolor=FAINT
+                )
+            )
+            colour = "white" if share > 0.55 * MOST_SHARE else BLACK
+            axes.text(
+                x + 0.48 * width, row + 0.32, f"{held.units:d}", ha="center", va="center", fontsize=LARGE, color=colour
+            )
+            if held.units:
+                said = f"{held.depth:.2f}; {held.likeness:.2f}"
+                axes.text(x + 0.48 * width, row + 0.72, said, ha="center", va="center", fontsize=SMALL, color=colour)
+    for row, feature in enumerate(features):
+        axes.text(-0.08, row + 0.48, feature, ha="right", va="center")
+    bar = place(figure, WIDTH - 0.75, HEAD + head, 0.14, min(2.0, ROW * len(features)))
+    colour_bar(bar, norm, RESPONSE, "share of the net's units")
+    return figure
+
+
+@styled
+def circuits(found: Mapping[str, Mapping[str, xr.Dataset | None]]) -> Figure:
+    """Shows what units of one family weigh for those of another, by the angle between them: a column a net.
+
+    The line is the mean weight over the root mean square of all; the band holds 95 of 100 of the same when the sources'
+    angles are exchanged.
+
+    Args:
+        found: From `universality.by_relative_angle`, by net and by pair of families; None where a net lacks one.
+
+    Raises:
+        SpecError: If there is no net.
+    """
+    if not found:
+        raise SpecError("a figure of circuits needs at least one net.")
+    pairs = list(dict.fromkeys(pair for each in found.values() for pair in each))
+    height, gap = 1.25, 0.42
+    width = (WIDTH - 1.0) / len(found)
+    figure = new_figure(
+        HEAD + 0.25 + (height + gap) * len(pairs) + 0.1,
+        "What a family reads, by relative angle",
+        "Expanded weights, mean over pairs of units, in root mean squares. Grey: sources' angles exchanged, 95 %.",
+    )
+    for row, pair in enumerate(pairs):
+        for column, (name, each) in enumerate(found.items()):
+            top = HEAD + 0.25 + row * (height + gap)
+            axes = place(figure, 0.85 + column * width, top, width - 0.18, height)
+            if row == 0:
+                axes.set_title(short(name, int(width * 11)), fontsize=SMALL)
+            held = each.get(pair)
+            axes.set(xlim=(0, 360), ylim=(-1.6, 1.6), xticks=[0, 180, 360], yticks=[-1, 0, 1])
+            axes.axhline(0, color=FAINT, lw=0.8)
+            if column == 0:
+                axes.set_ylabel(pair)
+            else:
+                axes.set_yticklabels([])
+            if row == len(pairs) - 1:
+                axes.set_xticklabels(["0°", "180°", "360°"])
+            else:
+                axes.set_xticklabels([])
+            if held is None:
+                axes.text(180, 0.5, "too few units", ha="center", va="center", fontsize=SMALL, color=GREY)
+                continue
+            angles = np.append(held.relative_angle.values, 360.0)
+            low, high = np.nanquantile(held.null.values, [0.025, 0.975], axis=0)
+            axes.fill_between(angles, np.append(low, low[0]), np.append(high, high[0]), color=FAINT, lw=0)
+            profile = held.profile.values
+            axes.plot(angles, np.append(profile, profile[0]), color=BLUE, marker=".", ms=4)
+    return figure
