@@ -12,6 +12,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 Options = dict[str, str | int | bool]
 _NETS: Options = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_prefer_vector_width": 512}
+_DRAWING: Options = {"xla_cpu_prefer_vector_width": 512, "xla_cpu_enable_fast_min_max": True}
 
 
 def jit(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -31,12 +32,11 @@ def jit_drawing(function: Callable[_P, _R]) -> Callable[_P, _R]:
     On CPU, wide vectors and minima that need not look for NaN draw up to twice as fast. A drawing has no NaN, since
     stimuli refuse it; the responses of nets may, so this is not for them.
     """
-    options: Options = {"xla_cpu_prefer_vector_width": 512, "xla_cpu_enable_fast_min_max": True}
-    return jax.jit(function, compiler_options=_known(tuple(options.items()), jax.default_backend()))
+    return jax.jit(function, compiler_options=_known(tuple(_DRAWING.items()), jax.default_backend()))
 
 
 _PROGRAMS: collections.OrderedDict[tuple[Any, ...], Any] = collections.OrderedDict()
-_MOST_PROGRAMS = 32
+_MOST_PROGRAMS = 64
 
 
 def compiled(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
@@ -45,11 +45,21 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any
     The last few programs are kept, by their text: another net of the same structure, or other stimuli of the same kind,
     need no compiling, as long as what differs comes as an argument.
     """
+    return _kept(function, _NETS, *arguments)
+
+
+def compiled_drawing(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """Returns what `jit_drawing` makes of a function for such arguments; kept, as `compiled` keeps programs."""
+    return _kept(function, _DRAWING, *arguments)
+
+
+def _kept(function: Callable[..., Any], options: Options, *arguments: Any) -> Callable[..., Any]:
     # All arguments are kept, read or not: programs of one text could else leave out different ones of theirs.
-    options = _known(tuple(_NETS.items()), jax.default_backend())
-    lowered = jax.jit(function, compiler_options=options, keep_unused=True).lower(*arguments)
-    key = (lowered.as_text(), jax.tree.structure(arguments), *(leaf.sharding for leaf in jax.tree.leaves(arguments)))
-    program = _PROGRAMS.pop(key) if key in _PROGRAMS else lowered.compile()
+    wanted = _known(tuple(options.items()), jax.default_backend())
+    lowered = jax.jit(function, compiler_options=wanted, keep_unused=True).lower(*arguments)
+    shardings = [getattr(leaf, "sharding", None) for leaf in jax.tree.leaves(arguments)]
+    key = (lowered.as_text(), tuple(wanted.items()), jax.tree.structure(arguments), *shardings)
+    program = _PROGRAMS.pop(key, None) or lowered.compile()
     _PROGRAMS[key] = program
     while len(_PROGRAMS) > _MOST_PROGRAMS:
         _PROGRAMS.popitem(last=False)

@@ -7,6 +7,7 @@ and each is also the built-in error that a caller would expect (`ValueError`, `L
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class CircuitkitError(Exception):
@@ -42,7 +43,13 @@ class UnknownNameError(CircuitkitError, LookupError):
 
 
 class EquivarianceError(CircuitkitError, AssertionError):
-    """Units that do not turn with the image as they should."""
+    """Units that do not turn with the image as they should.
+
+    Attributes:
+        found: What was measured, as `assert_equivariant` returns it of units that do.
+    """
+
+    found: Any = None
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], *, owner: str) -> UnknownNameError:

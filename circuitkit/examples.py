@@ -16,7 +16,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from circuitkit import checks
-from circuitkit.compiling import jit_drawing
+from circuitkit.compiling import compiled_drawing
 from circuitkit.errors import StimulusError, unknown_name
 from circuitkit.probe import Probe
 from circuitkit.receptive_field import ReceptiveField
@@ -155,10 +155,11 @@ def each_crop(
     places: dict[int, list[tuple[int, ...]]] = {int(image): [] for image in wanted}
     for place in zip(*np.nonzero(which >= 0), strict=True):
         places[int(which[place])].append(tuple(int(index) for index in place))
-    draw = jit_drawing(frame.draw)
+    draw = None
     for start in range(0, len(wanted), _DRAWN):
-        some = wanted[np.minimum(np.arange(start, start + _DRAWN), len(wanted) - 1)]
-        for image, pixels in zip(wanted[start : start + _DRAWN], np.asarray(draw(images.items(some))), strict=False):
+        items = images.items(wanted[np.minimum(np.arange(start, start + _DRAWN), len(wanted) - 1)])
+        draw = draw or compiled_drawing(frame.draw, items)
+        for image, pixels in zip(wanted[start : start + _DRAWN], np.asarray(draw(items)), strict=False):
             for place in places[int(image)]:
                 yield place, _cut(pixels, int(top[place]), int(left[place]), height, width)
 

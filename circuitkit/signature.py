@@ -14,7 +14,8 @@ Source: Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020), Cla
 The signature is ours.
 """
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,15 +24,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from circuitkit.compiling import compiled, jit_drawing
-from circuitkit.cropping import Cropped
+from circuitkit.compiling import compiled, compiled_drawing
 from circuitkit.errors import ImageError, StimulusError
-from circuitkit.probe import Probe, Site
+from circuitkit.probe import Probe
 from circuitkit.stimuli import Corner, Curve, Edge, Grating, Grid, HighLow, Line, NoiseTexture, Ring, grid, turn, zipped
 
 ANGLES = 24
-CHUNK = 48
-"""Images computed at once."""
 
 SIZES = (4.0, 8.0, 16.0, 32.0)
 """Radii of curves and rings, in pixels."""
@@ -78,30 +76,32 @@ def signature(probe: Probe, *, progress: Callable[[int, int], None] | None = Non
     """
     site = probe.site()
     (row, column), figures = site.unit, battery()
-    cropped = probe.reading(site, images=CHUNK, channels=3, rows=(row, row + 1), columns=(column, column + 1))
+    cropped = probe.reading(site, images=ANGLES, channels=3, rows=(row, row + 1), columns=(column, column + 1))
 
-    def respond(constants: Any, images: Float[Array, "image h w 3"]) -> Float[Array, "image unit"]:
-        return jax.nn.relu(cropped.apply(constants, images)[:, 0, 0, :])
+    def respond(constants: Any, images: Float[Array, "image h w _"]) -> Float[Array, "image unit"]:
+        shown = jnp.broadcast_to(images, (*images.shape[:3], 3))
+        return jax.nn.relu(cropped.apply(constants, shown)[:, 0, 0, :])
 
-    # Kept by its text: control nets, which have other weights, are not compiled again.
-    run = compiled(respond, cropped.constants, jnp.zeros(cropped.shape, jnp.float32))
-    total, done, found = sum(map(len, figures.values())), 0, []
-    for images in _chunks(np.concatenate([_drawn(each, site, cropped) for each in figures.values()])):
-        found.append(np.asarray(run(cropped.constants, images)))
-        done = min(done + CHUNK, total)
-        if progress is not None:
-            progress(done, total)
-    responses = np.concatenate(found)[:total]
+    _, height, width, _ = cropped.shape
+    drawn = _drawn(height, width, (site.anchor[0] - cropped.rows[0], site.anchor[1] - cropped.columns[0]))
+    total, found = sum(map(len, figures.values())), []
+    for several in drawn:
+        # Kept by its text: control nets, which have other weights alone, are not compiled again.
+        run = compiled(respond, cropped.constants, several[:ANGLES])
+        for at in range(0, len(several), ANGLES):
+            found.append(np.asarray(run(cropped.constants, several[at : at + ANGLES])))
+            if progress is not None:
+                progress(len(found) * ANGLES, total)
+    responses = np.stack(found)
     if not np.isfinite(responses).all():
         raise ImageError(f"layer {probe.layer!r} of net {probe.net.name!r} responds with NaN or infinity to figures.")
-    names = [f"{kind}{_said(each, at)}" for kind, each in figures.items() for at in range(0, len(each), ANGLES)]
     return xr.DataArray(
-        np.moveaxis(responses.reshape(-1, ANGLES, responses.shape[1]), 2, 0),
+        np.moveaxis(responses, 2, 0),
         dims=("unit", "figure", "angle"),
         coords={
             "unit": list(probe.unit_names),
-            "figure": names,
-            "kind": ("figure", [kind for kind, each in figures.items() for _ in range(0, len(each), ANGLES)]),
+            "figure": [f"{kind}{_said(each, at)}" for kind, each in figures.items() for at in _firsts(each)],
+            "kind": ("figure", [kind for kind, each in figures.items() for _ in _firsts(each)]),
             "angle": ("angle", list(turn(ANGLES)), {"units": "degrees"}),
         },
         name="response",
@@ -109,20 +109,20 @@ def signature(probe: Probe, *, progress: Callable[[int, int], None] | None = Non
     )
 
 
-def _drawn(figures: Grid, site: Site, cropped: Cropped) -> Float[np.ndarray, "image h w 3"]:
-    """Returns the figures as the units see them, in three channels."""
-    _, height, width, _ = cropped.shape
-    anchor = (site.anchor[0] - cropped.rows[0], site.anchor[1] - cropped.columns[0])
-    drawn = jit_drawing(jax.vmap(lambda item: figures.draw(item, height, width, anchor=anchor)))
-    images = np.asarray(drawn(figures.items(np.arange(len(figures)))))
-    return np.broadcast_to(images, (*images.shape[:3], 3))
+@functools.lru_cache(maxsize=1)  # a layer's control units are shown the same images next
+def _drawn(height: int, width: int, anchor: tuple[float, float]) -> list[Float[np.ndarray, "image h w channel"]]:
+    """Returns the figures of each kind, grey or coloured."""
+    images = []
+    for figures in battery().values():
+        items = figures.items(np.arange(len(figures)))
+        each = jax.vmap(lambda item, drawn=figures: drawn.draw(item, height, width, anchor=anchor))
+        images.append(np.asarray(compiled_drawing(each, items)(items)))
+    return images
 
 
-def _chunks(images: Float[np.ndarray, "image h w 3"]) -> Iterator[Float[Array, "chunk h w 3"]]:
-    """Yields images in chunks of one shape; the last one is filled up."""
-    for first in range(0, len(images), CHUNK):
-        some = images[first : first + CHUNK]
-        yield jnp.asarray(np.concatenate([some, np.zeros((CHUNK - len(some), *some.shape[1:]), np.float32)]))
+def _firsts(figures: Grid) -> range:
+    """Returns the index of each figure's first angle."""
+    return range(0, len(figures), ANGLES)
 
 
 def _said(figures: Grid, at: int) -> str:

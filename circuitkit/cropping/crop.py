@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from circuitkit.compiling import compiled
 from circuitkit.cropping.parts import Box, Interval, Step, all_of, hull, part_of, size, step_of, whole
 from circuitkit.cropping.trace import Op, Shape, Trace
 from circuitkit.errors import ImageError
@@ -74,15 +75,14 @@ class Cropped:
         if not self._still:
             return {number: value for number, value in self._trace.constants.items() if number in read}
 
-        @jax.jit
         def compute(values: dict[int, Array]) -> dict[int, Array]:
             for op, step in self._still:
                 values = values | dict(zip(op.makes, step.run(*(values[n] for n in op.reads)), strict=True))
             return {number: value for number, value in values.items() if number in read}
 
-        # Not even inside a jit are these to be traced: they are kept.
+        # Not even inside a jit are these to be traced: they are kept. Nets of one structure share what computes them.
         with jax.ensure_compile_time_eval():
-            return compute(self._trace.constants)
+            return compiled(compute, self._trace.constants)(self._trace.constants)
 
     @functools.cached_property
     def fingerprint(self) -> str:

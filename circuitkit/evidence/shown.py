@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from circuitkit.compiling import jit_drawing
+from circuitkit.compiling import compiled_drawing
 from circuitkit.evidence.argument import Subject
 from circuitkit.examples import Frame
 from circuitkit.probe import Probe
@@ -221,8 +221,8 @@ def _natural(subjects: Sequence[Subject]) -> tuple[Places | None, str]:
     chosen = np.sort(rng.choice(len(images), min(PICTURES, len(images)), replace=False))
     if len(chosen) * PLACES < FEWEST:
         return None, f"{len(chosen)} images are too few"
-    draw = jit_drawing(frame.draw)
     blocks = [np.resize(chosen[start : start + 8], 8) for start in range(0, len(chosen), 8)]
+    draw = compiled_drawing(frame.draw, images.items(blocks[0]))
     pixels = np.concatenate([_bytes(np.asarray(draw(images.items(block)))) for block in blocks])[: len(chosen)]
     image = np.repeat(np.arange(len(chosen)), PLACES)
     point = np.stack([rng.choice(each, len(image)) for each in inside], axis=-1)

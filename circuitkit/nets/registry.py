@@ -23,7 +23,7 @@ from circuitkit.nets.zoo import ZOO, ZooNet
 
 VARIABLE = "CIRCUITKIT_NETS"
 
-PACKAGED = {small_name(seed, rotated=rotated): (seed, rotated) for rotated in (False, True) for seed in SEEDS}
+PACKAGED = {small_name(seed): seed for seed in SEEDS}
 """Nets that come with circuitkit, by name."""
 
 
@@ -44,8 +44,7 @@ def load(name: str | os.PathLike[str], *, preprocessing: Preprocessing | None = 
     if called in PACKAGED:
         if preprocessing is not None:
             raise NetError(f"net {called!r} comes with circuitkit, which knows its preprocessing: leave that out.")
-        seed, rotated = PACKAGED[called]
-        return small(seed, rotated=rotated)
+        return small(PACKAGED[called])
     if called in ZOO:
         return read_onnx(find(called), preprocessing=preprocessing)
     if Path(called).suffix == "" and not Path(called).exists():

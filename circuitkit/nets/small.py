@@ -1,7 +1,6 @@
 """The trained nets that come with circuitkit: small ones, trained on CIFAR-10 by `experiments/small_net`.
 
     net = ck.nets.small()                       # seed 0; 1 and 2 are others
-    net = ck.nets.small(1, rotated=True)        # trained on images turned by any angle
 
 Five convolutions, 7 x 7 at stride 2 and then 3 x 3, with a max-pool after the second, a mean over positions and ten
 logits. Batch norms are folded into kernels and biases, so what is kept is convolutions alone.
@@ -40,26 +39,25 @@ SIDE = 32
 """Of the images that it was trained on, in pixels."""
 
 
-def small(seed: int = 0, *, rotated: bool = False) -> SequentialNet:
+def small(seed: int = 0) -> SequentialNet:
     """Returns one of the nets that come with circuitkit.
 
     Args:
         seed: Of its training: 0, 1 or 2.
-        rotated: Whether its training images were turned by any angle.
 
     Raises:
         NetError: If there is no such net.
     """
     if seed not in SEEDS:
         raise NetError(f"there is no small net of seed {seed}: wanted one of {', '.join(map(str, SEEDS))}.")
-    name = small_name(seed, rotated=rotated)
+    name = small_name(seed)
     with resources.as_file(resources.files("circuitkit.nets") / "trained_weights" / f"{name}.safetensors") as path:
         return small_of(read_weights(path), name=name)
 
 
-def small_name(seed: int, *, rotated: bool) -> str:
-    """Returns what a small net is called: `small-0`, `small-rotated-0`."""
-    return f"small-{'rotated-' if rotated else ''}{seed}"
+def small_name(seed: int) -> str:
+    """Returns what a small net is called: `small-0`."""
+    return f"small-{seed}"
 
 
 def small_of(weights: Mapping[str, Float[np.ndarray, "..."]], *, name: str) -> SequentialNet:

@@ -28,7 +28,7 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 
 from circuitkit import checks
-from circuitkit.compiling import jit_drawing
+from circuitkit.compiling import compiled_drawing
 from circuitkit.errors import StimulusError
 from circuitkit.stimuli.distributions import Choice, Distribution
 from circuitkit.stimuli.parameter import Colour, Values
@@ -221,17 +221,25 @@ class LabelledSet(abc.ABC):
 
     def channels(self) -> int:
         """Returns how many channels the images have: 1 (grey) or 3 (RGB)."""
+        return self._channels
+
+    @functools.cached_property
+    def _channels(self) -> int:
         first = jax.tree.map(lambda leaf: leaf[0], self.items(np.zeros(1, int)))
         return jax.eval_shape(lambda item: self.draw(item, 1, 1), first).shape[-1]
 
     def _drawing(self, height: int, width: int, renderer: Renderer) -> Callable[[Items], Float[Array, "n h w channel"]]:
-        # Compiled once for each set and shape, and dropped with the set.
-        compiled = self.__dict__.setdefault("_compiled", {})
-        if (height, width, renderer) not in compiled:
-            compiled[height, width, renderer] = jit_drawing(
-                jax.vmap(lambda item: self.draw(item, height, width, renderer=renderer))
-            )
-        return compiled[height, width, renderer]
+        # Prepared once for each set and shape, and dropped with the set; compiled once for all sets of a kind.
+        prepared = self.__dict__.setdefault("_prepared", {})
+
+        def draw(items: Items) -> Float[Array, "n h w channel"]:
+            key = (height, width, renderer, *map(np.shape, jax.tree.leaves(items)))
+            if key not in prepared:
+                each = jax.vmap(lambda item: self.draw(item, height, width, renderer=renderer))
+                prepared[key] = compiled_drawing(each, items)
+            return prepared[key](items)
+
+        return draw
 
 
 def block_size(height: int, width: int, renderer: Renderer) -> int:
@@ -569,13 +577,25 @@ def _values(stimulus: Stimulus, name: str, given: Iterable[Colour]) -> Values:
     values = list(given)
     if not values:
         raise StimulusError(f"axis {name!r} of the grid is empty: give it at least one value.")
-    kept = [_field(stimulus.with_values({name: value}), name) for value in values]
+    # Looks repeat the same few values, and to try one makes a whole stimulus.
+    tried: dict[str, Any] = {}
+    kept = []
+    for value in values:
+        again = repr(value) if isinstance(value, float | str) or _is_plain_colour(value) else ""
+        made = tried[again] if again in tried else _field(stimulus.with_values({name: value}), name)
+        kept.append(made)
+        if again:
+            tried[again] = made
     if any(np.ndim(value) for value in kept):
         kept = [value if np.ndim(value) else (value, value, value) for value in kept]
     try:
         return np.asarray(kept, float)
     except (TypeError, ValueError):
         raise StimulusError(f"axis {name!r} of the grid has values {values}: wanted numbers or colours.") from None
+
+
+def _is_plain_colour(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(part, float) for part in value)
 
 
 def _field(stimulus: Stimulus, name: str) -> Any:

@@ -84,7 +84,9 @@ def assert_equivariant(
     compared = _compared(found, at_most)
     worst = max(compared, key=lambda each: each.margin)
     if worst.margin > 1:
-        raise EquivarianceError(_message(probe, worst, at_most, found))
+        error = EquivarianceError(_message(probe, worst, at_most, found))
+        error.found = found
+        raise error
     for each in compared:
         if at_most is None and float(each.allowed.max()) > TOO_MUCH:
             raise ImageError(

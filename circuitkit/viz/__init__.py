@@ -21,10 +21,12 @@ from circuitkit.viz.plates import Plate, plates
 from circuitkit.viz.radial import joint_tuning, polar_tuning
 from circuitkit.viz.report import write_report
 from circuitkit.viz.style import to_png
+from circuitkit.viz.universality import circuits, periodic_table
 from circuitkit.viz.weights import gabors, tile_weights, weight_by_angle
 
 __all__ = [
     "Plate",
+    "circuits",
     "control",
     "evidence",
     "example_figure",
@@ -37,6 +39,7 @@ __all__ = [
     "gabors",
     "joint_tuning",
     "kernels",
+    "periodic_table",
     "plates",
     "polar_tuning",
     "radius_angle_map",

@@ -166,10 +166,22 @@ def _sections(study: Study, names: Sequence[str], command: str | None) -> dict[s
         listed = trained.ranked()[:LISTED]
         text = f"{trained.title}: the {len(listed)} most curve-like of {trained.summary.sizes['unit']} units."
         words["trained"] = [
-            tag("p", f"The same stimuli, read-out and numbers on {trained.title}; only the net is another."),
+            tag("p", _same_test(hand, trained)),
         ]
         words["units"].append(table(text, columns, tables.unit_rows(trained.summary, listed)))
     return words
+
+
+def _same_test(hand: Subject, trained: Subject) -> str:
+    """Returns what the trained layer was shown."""
+    ours, theirs = (each.responses.radius.values[np.isfinite(each.responses.radius.values)] for each in (hand, trained))
+    if np.array_equal(ours, theirs):
+        return f"The same stimuli, read-out and numbers on {trained.title}; only the net is another."
+    return (
+        f"The same read-out and numbers on {trained.title}. Its net was made for smaller images, so the same stimuli "
+        f"are shown in proportion: radii of {theirs.min():.2g} to {theirs.max():.2g} pixels, in place of "
+        f"{ours.min():.2g} to {ours.max():.3g}."
+    )
 
 
 def _measured(subjects: Sequence[Subject]) -> list[Html]:

@@ -32,6 +32,9 @@ from circuitkit.viz.style import (
 )
 
 ROW = 0.56
+WIDEST = 1.4
+"""Inches of a column, at most."""
+
 LEFT = 1.35
 MOST_SHARE = 0.2
 """Share of a net's units at which a cell is darkest."""
@@ -56,7 +59,7 @@ def periodic_table(found: Mapping[str, Census], *, controls: Collection[str] = (
     names = [*(name for name in found if name not in controls), *(name for name in found if name in controls)]
     features = list(next(iter(found.values())).counts.index)
     gap, head = (0.12 if controls else 0.0), 1.25
-    width = (WIDTH - LEFT - 0.95 - gap) / len(names)
+    width = min((WIDTH - LEFT - 0.95 - gap) / len(names), WIDEST)
     figure = new_figure(
         HEAD + head + ROW * len(features) + 0.1,
         "Which handwritten units are found in which nets",
@@ -90,7 +93,7 @@ def periodic_table(found: Mapping[str, Census], *, controls: Collection[str] = (
                 axes.text(x + 0.48 * width, row + 0.72, said, ha="center", va="center", fontsize=SMALL, color=colour)
     for row, feature in enumerate(features):
         axes.text(-0.08, row + 0.48, feature, ha="right", va="center")
-    bar = place(figure, WIDTH - 0.75, HEAD + head, 0.14, min(2.0, ROW * len(features)))
+    bar = place(figure, LEFT + len(names) * width + gap + 0.2, HEAD + head, 0.14, min(2.0, ROW * len(features)))
     colour_bar(bar, norm, RESPONSE, "share of the net's units")
     return figure
 
@@ -112,9 +115,9 @@ def circuits(found: Mapping[str, Mapping[str, xr.Dataset | None]]) -> Figure:
         raise SpecError("a figure of circuits needs at least one net.")
     pairs = list(dict.fromkeys(pair for each in found.values() for pair in each))
     height, gap = 1.25, 0.42
-    width = (WIDTH - 1.0) / len(found)
+    width = min((WIDTH - 1.0) / len(found), 3.0)
     figure = new_figure(
-        HEAD + 0.25 + (height + gap) * len(pairs) + 0.1,
+        HEAD + 0.25 + (height + gap) * len(pairs) + 0.3,
         "What a family reads, by relative angle",
         "Expanded weights, mean over pairs of units, in root mean squares. Grey: sources' angles exchanged, 95 %.",
     )
@@ -133,14 +136,18 @@ def circuits(found: Mapping[str, Mapping[str, xr.Dataset | None]]) -> Figure:
                 axes.set_yticklabels([])
             if row == len(pairs) - 1:
                 axes.set_xticklabels(["0°", "180°", "360°"])
+                axes.set_xlabel("angle between the units", fontsize=SMALL)
             else:
                 axes.set_xticklabels([])
             if held is None:
                 axes.text(180, 0.5, "too few units", ha="center", va="center", fontsize=SMALL, color=GREY)
                 continue
             angles = np.append(held.relative_angle.values, 360.0)
-            low, high = np.nanquantile(held.null.values, [0.025, 0.975], axis=0)
-            axes.fill_between(angles, np.append(low, low[0]), np.append(high, high[0]), color=FAINT, lw=0)
+            band = np.full((2, len(angles)), np.nan)
+            seen = np.append(np.isfinite(held.null.values).any(0), False)  # no pair of units stands at the others
+            band[:, seen] = np.nanquantile(held.null.values[:, seen[:-1]], [0.025, 0.975], axis=0)
+            band[:, -1] = band[:, 0]
+            axes.fill_between(angles, *band, color=FAINT, lw=0)
             profile = held.profile.values
             axes.plot(angles, np.append(profile, profile[0]), color=BLUE, marker=".", ms=4)
     return figure

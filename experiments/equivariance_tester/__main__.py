@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from circuitkit.errors import CircuitkitError
-from circuitkit.turned import EquivarianceError, assert_equivariant, equivariance_error, margin
+from circuitkit.turned import EquivarianceError, assert_equivariant, margin
 from experiments.equivariance_tester import nets
 from experiments.equivariance_tester.nets import Case
 
@@ -100,10 +100,9 @@ def judged(case: Case) -> dict[str, str | float]:
     options: dict[str, Any] = {"angles": case.angles, "moves": case.moves, "images": 32}
     said, over = "passed", float("nan")
     try:
-        over = margin(equivariance_error(case.probe, case.group, **options), at_most=case.at_most)
-        assert_equivariant(case.probe, case.group, at_most=case.at_most, **options)
-    except EquivarianceError:
-        said = "rejected"
+        over = margin(assert_equivariant(case.probe, case.group, at_most=case.at_most, **options), at_most=case.at_most)
+    except EquivarianceError as error:
+        said, over = "rejected", margin(error.found, at_most=case.at_most)
     except CircuitkitError as error:
         said = f"refused: {error}"
     return {"kind": case.kind, "layer": case.probe.layer, "said": said, "error over allowed": over}

@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
         images, labels = read(folder / "cifar10-train.parquet")
         tested, config = read(folder / "cifar10-test.parquet"), Config()
     config = dataclasses.replace(config, rotated=options.rotated)
-    name = small_name(options.seed, rotated=options.rotated)
+    name = small_name(options.seed) + ("-rotated" if options.rotated else "")
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     weights = folded(train(images, labels, config, seed=options.seed, folder=options.out / f"{name}-checkpoints"))

@@ -1,5 +1,6 @@
 """`circuitkit verify` as a user types it: the page, what is refused, and that nothing that was measured is lost."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ class Fakes:
 
 @pytest.fixture(autouse=True)
 def few_controls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two nets of each kind, of four units each, are enough of a battery whose verdict nobody reads."""
-    monkeypatch.setattr("circuitkit.verify.FEWEST_UNITS", 8)
+    """One net of each kind, of four units, in few looks, is enough of a battery whose verdict nobody reads."""
+    monkeypatch.setattr("circuitkit.verify.FEWEST_UNITS", 4)
+    monkeypatch.setattr("circuitkit.evidence.posing.POSING_LOOKS", 4)
 
 
 @pytest.fixture
@@ -59,7 +61,10 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
     return Fakes(monkeypatch)
 
 
-def test_units_are_put_to_all_seven(small: Path, fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_units_are_put_to_all_seven(
+    small: Path, fakes: Fakes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("circuitkit.verify.FEWEST_UNITS", 8)
     line = f"{LINE} --images pictures --side 64 --circuit small_circuit --decoys small_circuit --out new/out"
     assert main(line.split()) == 0
     captured = capsys.readouterr()
@@ -88,7 +93,9 @@ def test_units_are_put_to_all_seven(small: Path, fakes: Fakes, capsys: pytest.Ca
     assert main(["verify", "--redraw", "new/out"]) == 0
     assert (folder / "figures" / "joint_tuning.png").exists()
     assert "Made by" in first
-    assert main([*line.split(), "--overwrite"]) == 0
+    # Of less, which takes less.
+    assert main(f"{LINE} --units 0 --arguments synth --out new/out --overwrite".split()) == 0
+    assert load_report(folder).verdict == "open"
 
 
 def test_an_interrupted_battery_goes_on(small: Path, fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +166,10 @@ def test_a_layer_without_detectors_says_so(small: Path, fakes: Fakes, capsys: py
 
 
 @pytest.mark.slow
-def test_the_whole_battery_is_measured_and_drawn(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_battery_is_measured_and_drawn(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Few looks, and few steps of the ascent.
+    monkeypatch.setattr(synthetic, "measure", functools.partial(synthetic.measure, looks=6))
+    monkeypatch.setattr(visualization, "measure", functools.partial(visualization.measure, starts=2, steps=16))
     line = f"{LINE} --units 0,1 --images pictures --side 96 --circuit small_circuit --decoys small_circuit"
     assert main(line.split()) == 0
     report = load_report("verdict")

@@ -1,16 +1,20 @@
 """Every experiment runs, coarsely."""
 
 import dataclasses
+import functools
 import math
+
+import pytest
 
 import circuitkit as ck
 from circuitkit import hypothesis
+from circuitkit.evidence import synthetic
 from experiments.cosmetics import __main__ as cosmetics
 from experiments.curve_detectors import __main__ as curve_detectors
 from experiments.curve_numbers.__main__ import SMOKE, VARIANTS, run
 from experiments.families import __main__ as families
 from experiments.seven_arguments import __main__ as seven_arguments
-from handbuilt import curves
+from handbuilt import curves, decoys
 
 
 def test_the_numbers_of_the_curve_circuit() -> None:
@@ -42,11 +46,17 @@ def test_what_is_there_is_counted_and_nets_that_learned_nothing_have_none() -> N
     assert table.replicated[0] == 1
 
 
-def test_a_decoy_is_refused_by_the_argument_that_sees_through_it() -> None:
+def test_a_decoy_is_refused_by_the_argument_that_sees_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One net of each kind, few looks, and of the rivals the one that the decoy is.
+    monkeypatch.setattr("circuitkit.verify.FEWEST_UNITS", 4)
+    monkeypatch.setattr("circuitkit.evidence.posing.POSING_LOOKS", 4)
+    monkeypatch.setattr(synthetic, "measure", functools.partial(synthetic.measure, looks=6))
+    # No other decoy is built.
+    monkeypatch.setattr(decoys, "MAKERS", {"line": decoys.MAKERS["line"]})
     config = seven_arguments.SMOKE
-    claim = dataclasses.replace(
-        seven_arguments.handbuilt(config, None)["decoy: line"], said=hypothesis.curve(sizes=(6.0, 12.0))
-    )
+    curve = hypothesis.curve(sizes=(6.0, 12.0))
+    said = dataclasses.replace(curve, rivals={"line": curve.rivals["line"]}, part=None)
+    claim = dataclasses.replace(seven_arguments.handbuilt(config, None)["decoy: line"], said=said)
     table, reports = seven_arguments.run(config, {"decoy: line": claim})
     assert list(table.verdict) == ["fails"]
     assert reports["decoy: line"].verdict == "no"

@@ -1,5 +1,7 @@
 """The Python in the README runs as it stands there."""
 
+import dataclasses
+import functools
 import re
 import shutil
 from pathlib import Path
@@ -94,18 +96,37 @@ def test_the_guide_to_stimuli_runs_as_it_stands_there(beside_the_data: Path) -> 
     assert len(names["again"]) == len(names["arcs"])
 
 
-def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path) -> None:
+def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    curve = hypothesis.curve
+
+    def smaller(**options: Any) -> hypothesis.Hypothesis:
+        made = curve(**{"sizes": ck.log(8, 64, 4), **options})
+        return dataclasses.replace(made, rivals={"line": made.rivals["line"]}, part=None)
+
+    # One argument, one control net, few sizes, rivals and looks, which a test can bear; all else as it is written.
+    monkeypatch.setattr(hypothesis, "curve", smaller)
+    monkeypatch.setattr(synthetic, "measure", functools.partial(synthetic.measure, looks=8))
     names: dict[str, Any] = {}
-    # One argument, one control net and one size, which a test can bear; everything else as it is written.
     for block in guide("evidence.md"):
         fewer = block.replace("controls=2", 'controls=1, arguments=["synthetic examples"]')
-        exec(fewer.replace("sizes=ck.log(6, 24, 4)", "sizes=(12.0,)"), names)
-    assert names["report"].verdict == "open"
+        fewer = fewer.replace("sizes=ck.log(6, 24, 4)", "sizes=(12.0,)")
+        fewer = fewer.replace('layers=["fire5"])', 'layers=["fire5"], looks=4)')
+        exec(fewer.replace("219]], hypothesis.curve())", "219]], hypothesis.curve(), looks=4)"), names)
+    assert names["report"].verdict == "open", names["report"].reasons
     assert set(names["again"].arguments) == {"synthetic examples"}
-    assert (names["found"].table.verdict == "yes").sum() > 10
+    assert (names["found"].table.verdict == "yes").sum() > 5  # of 256; on more looks and sizes, more than 10
     assert names["wriggling"].layers["fire5"].sizes["unit"] == 256
     for page in ("found/found.html", "verdict/report.html", "compared/compare.html", "synthetic.png"):
         assert (beside_the_data / page).stat().st_size > 10_000
+
+
+def test_the_guide_to_universality_runs_as_it_stands_there(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for block in guide("universality.md"):  # two of five layers, which a test can bear
+        exec(block.replace("shuffles=2", 'shuffles=1, layers=["conv1", "conv3"]'), names)
+    assert float(names["found"].likeness.max()) > 0.5
+    assert "by_chance" in capsys.readouterr().out
+    assert set(names["seen"].table.layer) == {"conv1", "conv3"}
 
 
 def test_the_guide_to_evidence_names_every_criterion_as_it_is() -> None:

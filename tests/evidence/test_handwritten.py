@@ -37,26 +37,49 @@ SAID = curve(circuit=circuit, sizes=(7, 10, 14, 20))
 IMAGES = sample(Curve(noise=0.1), 60, seed=0, angle=Uniform(0, 360), radius=Uniform(8, 30), x=Uniform(-4, 4))
 
 
-@functools.cache
-def subject(radius: float = 14.0) -> Subject:
-    net = HandbuiltNet(build(circuit(radius)))
-    controls = tuple(posed(shuffled(net, seed)["curves"], SAID) for seed in (0, 1))
-    return dataclasses.replace(posed(net["curves", [0, 3]], SAID), controls=controls)
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that these units see fits on a smaller canvas."""
+    monkeypatch.setattr(shown, "CANVAS", 127)
 
 
 @functools.cache
-def argument(radius: float = 14.0) -> Argument:
-    return handwritten.measure(subject(radius), decoys={"bars": bars, "early": circuit(14.0, inhibited=False)})
+def alone(radius: float) -> Subject:
+    """Returns two units of a circuit, without controls."""
+    return posed(HandbuiltNet(build(circuit(radius)))["curves", [0, 3]], SAID)
+
+
+@functools.cache
+def subject() -> Subject:
+    made = alone(14.0)
+    controls = tuple(posed(shuffled(made.probe.net, seed)["curves"], SAID) for seed in (0, 1))
+    return dataclasses.replace(made, controls=controls)
+
+
+@functools.cache
+def argument() -> Argument:
+    return handwritten.measure(subject(), decoys={"bars": bars, "early": circuit(14.0, inhibited=False)})
 
 
 def of_size(radius: float, size: float) -> Subject:
     """Returns the units of a circuit, said to be of a size, without controls."""
-    made = subject(radius)
-    return dataclasses.replace(made, controls=(), poses=made.poses.assign(size=("unit", np.full(2, size))))
+    made = alone(radius)
+    return dataclasses.replace(made, poses=made.poses.assign(size=("unit", np.full(2, size))))
+
+
+@functools.cache
+def itself() -> Argument:
+    return handwritten.measure(of_size(14.0, 14.0))
+
+
+@functools.cache
+def halved() -> Argument:
+    """Units said to be of half their size, beside what they are as a decoy."""
+    return handwritten.measure(of_size(14.0, 7.0), decoys={"their own size": circuit(14.0)})
 
 
 def test_a_circuit_is_its_own_counterpart() -> None:
-    found = handwritten.measure(of_size(14.0, 14.0))
+    found = itself()
     assert found.data.counterpart.values.tolist() == [
         "counterpart: curves@0, 14 pixels",
         "counterpart: curves@135, 14 pixels",
@@ -88,7 +111,7 @@ def test_decoys_and_shuffled_units_do_not() -> None:
 
 def test_a_unit_that_a_decoy_agrees_with_more_fails() -> None:
     # Said to be of half their size, they are themselves the decoy that does better.
-    better = handwritten.measure(of_size(14.0, 7.0), decoys={"their own size": circuit(14.0)})
+    better = halved()
     assert (better.numbers.ahead_of_decoys < -0.03).all()
     assert not better.holds.any()
     assert any("ahead of decoys" in why for why in better.failures(str(better.numbers.unit.values[0])))
@@ -117,7 +140,7 @@ def test_a_unit_at_a_wrong_angle_or_size_is_told() -> None:
     assert not found.holds.any()
     assert found.numbers.drawn.max() < 0.3
     assert found.numbers.ahead.max() < 0
-    small = handwritten.measure(of_size(14.0, 7.0))
+    small = halved()
     # Half an octave off (as measured) costs some of the map, a whole one more; the right size costs nothing.
     assert argument().numbers.tuning_distance.min() > 0.05
     assert argument().numbers.tuning_distance.max() + 0.05 < small.numbers.tuning_distance.min()
@@ -135,9 +158,9 @@ def test_natural_images_count_where_there_are_any() -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
-    again = handwritten.measure(subject(), decoys={"bars": bars, "early": circuit(14.0, inhibited=False)})
-    np.testing.assert_array_equal(again.statistic, argument().statistic)
-    np.testing.assert_array_equal(again.interval, argument().interval)
+    again = handwritten.measure(of_size(14.0, 14.0))
+    np.testing.assert_array_equal(again.statistic, itself().statistic)
+    np.testing.assert_array_equal(again.interval, itself().interval)
 
 
 def test_without_a_circuit_there_is_nothing_to_compare() -> None:

@@ -39,6 +39,10 @@ def run(page: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return names
 
 
+def test_the_first_page_shows_a_net_that_comes_along(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printing("\n".join(blocks("README")), capsys)["logits"].shape == (4, 10)
+
+
 @pytest.mark.parametrize("page", ["linen", "functions"])
 def test_a_page_runs_as_it_stands(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(page, capsys)["net"].layers

@@ -39,16 +39,17 @@ def test_the_group_permutes_the_pathways_and_leaves_their_union_alone(group: str
         network = build(spec)
         for motion in GROUPS[group]:
             assert max(errors(network, image, motion).values()) <= ROUNDING
+        if group == "mirror":
+            are_two(network)
 
     law()
 
 
-@settings(max_examples=4)
-@given(spec=drawn(strategies.pathway_specs(groups=("mirror",))), image=images((18,)))
-def test_the_two_pathways_are_two(spec: Circuit, image: jax.Array) -> None:
-    last = spec.families[-2].name
-    assert list(LEFT_TO_RIGHT.of_units(spec[last])) == [1, 0]
-    kernel = build(spec).layers[last].kernel[...]
+def are_two(network) -> None:
+    """Checks that the two pathways differ, or to exchange them would say nothing."""
+    last = network.circuit.families[-2].name
+    assert list(LEFT_TO_RIGHT.of_units(network.circuit[last])) == [1, 0]
+    kernel = network.layers[last].kernel[...]
     assert float(jnp.abs(kernel[..., 0] - kernel[..., 1]).max()) > 0.01 * float(jnp.abs(kernel).max())
 
 
@@ -64,15 +65,15 @@ def one_sided(network) -> dict[str, jax.Array]:
     return kernels | {"stage1": kernels["stage1"].at[..., 0].set(jnp.maximum(kernels["stage1"][..., 0], 0))}
 
 
-@pytest.mark.parametrize("broken", [uneven, one_sided])
-def test_pathways_that_are_no_copies_are_noticed(broken) -> None:
+def test_pathways_that_are_no_copies_are_noticed() -> None:
     caught = []
 
     @settings(max_examples=4)
     @given(spec=drawn(strategies.pathway_specs(groups=("mirror",), depths=(2,))))
     def law(spec: Circuit) -> None:
-        network = build(spec, kernels=broken(build(spec)))
-        caught.append(errors(network, noise(0, 18), LEFT_TO_RIGHT)["united"] > 10 * ROUNDING)
+        whole = build(spec)
+        broken = [build(spec, kernels=change(whole)) for change in (uneven, one_sided)]
+        caught.append([errors(each, noise(0, 18), LEFT_TO_RIGHT)["united"] > 10 * ROUNDING for each in broken])
 
     law()
-    assert np.mean(caught) > 0.5
+    assert np.mean(caught, axis=0).min() > 0.5

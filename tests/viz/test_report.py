@@ -4,11 +4,12 @@ import dataclasses
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from circuitkit.viz import write_report
 from circuitkit.viz.html import VOID, Html, table, tag
-from circuitkit.viz.report import claim
+from circuitkit.viz.report import _same_test, claim
 from circuitkit.viz.tables import comparison, inhibitions, left_out
 from tests.viz import synthetic
 
@@ -169,3 +170,12 @@ def test_every_inhibition_is_listed_with_its_reason(study):
 
 def test_a_table_names_its_rows_and_columns():
     assert read(table("numbers", ["unit", "peak"], [["a", "1"]])).tags.count("th") == 3
+
+
+def test_a_net_for_smaller_images_says_what_it_was_shown(study):
+    assert study.trained is not None
+    assert "only the net is another" in _same_test(study.handbuilt, study.trained)
+    radii = study.trained.responses.radius.values / 7
+    smaller = dataclasses.replace(study.trained, responses=study.trained.responses.assign_coords(radius=radii))
+    low, high = radii[0], radii[np.isfinite(radii)].max()
+    assert f"radii of {low:.2g} to {high:.2g} pixels" in _same_test(study.handbuilt, smaller)
