@@ -93,7 +93,7 @@ def any_net(name: str, options: argparse.Namespace) -> Net:
         NetError: If it is no net that can be run, or its preprocessing is not known.
         SpecError: If it is neither, or a circuit is told how it wants its images.
     """
-    if name.endswith(".onnx") or is_known(name):
+    if name.endswith((".onnx", ".safetensors")) or is_known(name):
         return net(name, options)
     if given := [f"--{each}" for each in PREPROCESSING if getattr(options, each) is not None]:
         raise SpecError(f"{name} got {', '.join(given)}: only an .onnx net is told how it wants its images.")
@@ -125,7 +125,7 @@ def net(name: str, options: argparse.Namespace) -> Net:
         UnknownNameError: If it is no file, and no such net is known.
     """
     given = {each: getattr(options, each) for each in PREPROCESSING if getattr(options, each) is not None}
-    if not name.endswith(".onnx") and not is_known(name) and Path(name).suffix:
+    if not name.endswith((".onnx", ".safetensors")) and not is_known(name) and Path(name).suffix:
         raise NetError(f"{name!r} is no .onnx file: nets are read from ONNX files. Export the net to ONNX first.")
     if not given:
         return load(name)

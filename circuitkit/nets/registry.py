@@ -18,7 +18,9 @@ from circuitkit.errors import NetError, unknown_name
 from circuitkit.nets.preprocessing import Preprocessing
 from circuitkit.nets.sequential import SequentialNet
 from circuitkit.nets.small import SEEDS, small, small_name
+from circuitkit.nets.tiny_vgg import tiny_vgg
 from circuitkit.nets.trained import TrainedNet, read_onnx
+from circuitkit.nets.weights_file import read_weights
 from circuitkit.nets.zoo import ZOO, ZooNet
 
 VARIABLE = "CIRCUITKIT_NETS"
@@ -31,8 +33,8 @@ def load(name: str | os.PathLike[str], *, preprocessing: Preprocessing | None = 
     """Loads a trained net.
 
     Args:
-        name: An ONNX file, or the name of a net that circuitkit knows (`circuitkit nets` lists them). Nothing is
-            unpickled, and nothing is downloaded.
+        name: An ONNX file, or the name of a net that circuitkit knows (`circuitkit nets` lists them), or the file
+            tinyvgg.safetensors. Nothing is unpickled, and nothing is downloaded.
         preprocessing: How a net from a file wants its images. Left out, it is looked up by the file's name.
 
     Raises:
@@ -47,9 +49,23 @@ def load(name: str | os.PathLike[str], *, preprocessing: Preprocessing | None = 
         return small(PACKAGED[called])
     if called in ZOO:
         return read_onnx(find(called), preprocessing=preprocessing)
+    if Path(called).suffix == ".safetensors":
+        return _from_safetensors(called, preprocessing)
     if Path(called).suffix == "" and not Path(called).exists():
         raise unknown_name("net", called, [*PACKAGED, *ZOO], owner="the registry of nets")
     return read_onnx(called, preprocessing=preprocessing)
+
+
+def _from_safetensors(called: str, preprocessing: Preprocessing | None) -> SequentialNet:
+    """Returns the one net that is known by its weights alone."""
+    if Path(called).stem != "tinyvgg":
+        raise NetError(
+            f"{called!r} holds weights, and no net: wanted tinyvgg.safetensors. Write the net down in Flax, and read "
+            "the file into it with ck.nets.load_safetensors."
+        )
+    if preprocessing is not None:
+        raise NetError(f"net {called!r} is known, and so is its preprocessing: leave that out.")
+    return tiny_vgg(read_weights(called))
 
 
 def is_known(name: str) -> bool:

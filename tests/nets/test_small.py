@@ -69,6 +69,20 @@ def test_filters_of_the_first_layer_can_be_seen() -> None:
     assert abs(smoothness(np.random.default_rng(0).permuted(kernel, axis=1))) < smoothness(kernel) / 2
 
 
+def test_tiny_vgg_says_what_its_makers_recorded(data_folder: Path) -> None:
+    net = load(data_folder / "nets" / "tinyvgg.safetensors")
+    with np.load(data_folder / "nets" / "reference_tinyvgg.npz", allow_pickle=False) as recorded:
+        images, logits = recorded["images"], recorded["logits"]
+    found = net.logits(shown(jnp.asarray(images)))
+    np.testing.assert_allclose(found, logits, atol=1e-3 * np.abs(logits).max())
+    assert np.abs(found[:, ::-1] - logits).max() > 0.1 * np.abs(logits).max()
+    assert net.receptive_field("conv_3_2").size == (32, 32)
+    assert net.layers[-1] == "pool_3"
+    other = data_folder / "nets" / "squeezenet1_1.safetensors"
+    with pytest.raises(NetError, match="holds weights, and no net.*load_safetensors"):
+        load(other)
+
+
 def test_seeds_that_are_none() -> None:
     with pytest.raises(NetError, match="no small net of seed 7: wanted one of 0, 1, 2"):
         small(7)
