@@ -149,7 +149,7 @@ def test_controls_run_the_programs_of_their_net(net: Net) -> None:
     count = len(compiling._PROGRAMS)
     for other in (shuffled(net, 0), shuffled(net, 1), untrained(net, 0)):
         tune(other[LAST[net.name]], STIMULI, size=24)
-    assert len(compiling._PROGRAMS) == count == 1
+    assert len(compiling._PROGRAMS) == count <= 2  # a sweep, and what no image changes
 
 
 def test_an_untrained_net_starts_as_he_and_others_say(tmp_path: Path) -> None:

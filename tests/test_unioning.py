@@ -169,6 +169,7 @@ def test_what_is_refused() -> None:
         responses({"either": broken["either"]}, wedge(), read_out="max", size=41)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_experiment_runs_on_heads_by_hand(tmp_path: Path) -> None:
     tables = main(["--smoke", "--out", str(tmp_path)])

@@ -34,12 +34,12 @@ def elements(net: HandbuiltNet) -> xr.DataArray:
 
 @pytest.fixture(scope="module")
 def found(net: HandbuiltNet, elements: xr.DataArray) -> Census:
-    return census(net, elements, shuffles=2)
+    return census(net, elements, shuffles=1)
 
 
 @pytest.fixture(scope="module")
 def chance(net: HandbuiltNet, elements: xr.DataArray) -> Census:
-    return census(controls.shuffled(net, 0), elements, shuffles=2)
+    return census(controls.shuffled(net, 0), elements, shuffles=1)
 
 
 def test_a_signature_turns_with_its_unit(net: HandbuiltNet) -> None:

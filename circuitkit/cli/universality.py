@@ -80,11 +80,12 @@ def run(options: argparse.Namespace, console: Console) -> None:
     checks.whole("universality", "--controls", options.controls, at_least=0)
     checks.whole("universality", "--shuffles", options.shuffles)
     checks.whole("universality", "--seed", options.seed, at_least=0)
-    references = _references(options.features)
+    features = _features(options.features)
     nets = [sources.any_net(name, options) for name in options.nets or DEFAULT]
     names = [net.name for net in nets]
     if twice := [name for name in names if names.count(name) > 1]:
         raise CircuitkitError(f"net {twice[0]!r} is named twice: wanted different ones.")
+    references = _references(features)
     nulls: list[Net] = []
     for index in range(options.controls):
         net = nets[index % len(nets)]
@@ -118,11 +119,17 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out / 'table.png'} ({time.perf_counter() - began:.0f} s)", markup=False)
 
 
-def _references(given: str | None) -> dict[str, Probe]:
+def _features(given: str | None) -> list[str]:
+    """Returns the features that are asked for."""
     wanted = list(REFERENCES) if given is None else [each.strip() for each in given.split(",")]
     for each in wanted:
         if each not in REFERENCES:
             raise CircuitkitError(f"there is no feature {each!r}: wanted some of {', '.join(REFERENCES)}.")
+    return wanted
+
+
+def _references(wanted: list[str]) -> dict[str, Probe]:
+    """Returns one unit of the family that each feature is named after."""
     modules = {REFERENCES[each][0] for each in wanted}
     nets = {module: HandbuiltNet(build(sources.circuit(module))) for module in modules}
     return {each: nets[REFERENCES[each][0]][REFERENCES[each][1], [0]] for each in wanted}

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from circuitkit.cli.main import main
+from circuitkit.cli.universality import REFERENCES
 from circuitkit.nets.registry import PACKAGED
 from circuitkit.nets.zoo import ZOO
 from circuitkit.spec import Circuit, Crossing, Family, Gabor, Line, Tile
@@ -74,10 +75,13 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "named twice" in refused(capsys, "universality", "small-0", "small-0")
 
 
-def test_the_periodic_table_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_periodic_table_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edges = Family("edges", Gabor(wavelength=5, sigma=1.6, phase=90), angles=8)
     lines = Family("lines", Tile(edges, along=Line(length=3), tolerance=25) - Crossing(0.5), angles=8)
     (tmp_path / "mine.json").write_text(to_json(Circuit("mine", [edges, lines])))
+    monkeypatch.setitem(REFERENCES, "edge", (str(tmp_path / "mine.json"), "edges"))  # faster than handbuilt.lines
     out = tmp_path / "out"
     arguments = ("--features", "edge", "--controls", "1", "--shuffles", "1", "--out", str(out))
     table = said(capsys, "universality", str(tmp_path / "mine.json"), *arguments)

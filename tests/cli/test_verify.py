@@ -165,6 +165,7 @@ def test_a_layer_without_detectors_says_so(small: Path, fakes: Fakes, capsys: py
     assert "name units with --units" in said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_whole_battery_is_measured_and_drawn(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Few looks, and few steps of the ascent.

@@ -115,6 +115,7 @@ def test_every_way_to_an_image_that_is_here_raises_its_channel(climbed: visualiz
     assert not climbed.difference > 1e-5  # NaN without torch
 
 
+@pytest.mark.long
 def test_tables_and_pictures_are_written(
     found: stimuli.Result,
     swept: sweep.Result,
@@ -154,6 +155,7 @@ def test_tables_and_pictures_are_written(
         assert not (tmp_path / name / f"{name}.png").exists()
 
 
+@pytest.mark.long
 def test_every_pipeline_that_is_here_is_measured_and_the_others_are_named(swept: sweep.Result) -> None:
     text = sweep.tables(swept, sweep.SMOKE)
     whole = {sweep.WHOLE + name: pipeline for name, pipeline in pipelines.MAPS.items()}

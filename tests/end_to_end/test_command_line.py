@@ -43,7 +43,9 @@ def test_a_study_writes_report_figures_results_and_spec(
 ) -> None:
     out = tmp_path / "study"
     assert main(["study", str(spec_file), "--out", str(out), "--angles", "16", "--radii", "5"]) == 0
-    assert "off design, worst" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "off design, worst" in said
+    assert "small-0 conv4" in said  # the net that comes along stands beside it
     report = (out / "report.html").read_text()
     assert "circuitkit study" in report
     assert from_json((out / "spec.json").read_text()) == from_json(spec_file.read_text())
@@ -138,7 +140,8 @@ def test_a_later_study_leaves_nothing_of_an_earlier_one(spec_file: Path, tmp_pat
     (tmp_path / "figures").mkdir()
     for stale in (tmp_path / "trained.nc", tmp_path / "figures" / "ranking.png"):
         stale.touch()
-    assert main(["study", str(spec_file), "--out", str(tmp_path), "--angles", "8", "--radii", "3"]) == 0
+    options = ["--out", str(tmp_path), "--angles", "8", "--radii", "3", "--net", "none"]
+    assert main(["study", str(spec_file), *options]) == 0
     assert not (tmp_path / "trained.nc").exists()
     assert not (tmp_path / "figures" / "ranking.png").exists()
 

@@ -63,6 +63,7 @@ def test_a_decoy_is_refused_by_the_argument_that_sees_through_it(monkeypatch: py
     assert "echo" in reports["decoy: line"].reasons[0] or "selectivity" in reports["decoy: line"].reasons[0]
 
 
+@pytest.mark.long
 def test_kinds_of_family_are_what_they_are_called() -> None:
     errors, table, pictures = families.run(families.SMOKE)
     assert set(errors.circuit) == {"lines"}

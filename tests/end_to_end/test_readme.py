@@ -122,11 +122,11 @@ def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path, mo
 
 def test_the_guide_to_universality_runs_as_it_stands_there(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
-    for block in guide("universality.md"):  # two of five layers, which a test can bear
-        exec(block.replace("shuffles=2", 'shuffles=1, layers=["conv1", "conv3"]'), names)
+    for block in guide("universality.md"):  # one of five layers, which a test can bear
+        exec(block.replace("shuffles=2", 'shuffles=1, layers=["conv3"]'), names)
     assert float(names["found"].likeness.max()) > 0.5
     assert "by_chance" in capsys.readouterr().out
-    assert set(names["seen"].table.layer) == {"conv1", "conv3"}
+    assert set(names["seen"].table.layer) == {"conv3"}
 
 
 def test_the_guide_to_evidence_names_every_criterion_as_it_is() -> None:

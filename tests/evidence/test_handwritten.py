@@ -125,6 +125,7 @@ def test_the_interval_holds_the_statistic() -> None:
     assert (high - low).max() < 0.2
 
 
+@pytest.mark.long
 def test_a_large_unit_is_compared_with_a_smaller_circuit_that_is_shown_everything_shrunk() -> None:
     found = handwritten.measure(of_size(20.0, 20.0))
     assert found.data.counterpart.values[0].endswith("19.8 pixels")

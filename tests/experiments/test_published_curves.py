@@ -63,6 +63,7 @@ def test_edits_leave_what_they_say() -> None:
         assert (left > 0).sum() == (weights.values[kept] > 0).sum()
 
 
+@pytest.mark.long
 def test_a_symmetrised_layer_turns_and_stays_as_it_is() -> None:
     config = experiment.SMOKE
     weights = layer()
@@ -77,6 +78,7 @@ def test_a_symmetrised_layer_turns_and_stays_as_it_is() -> None:
     assert max(float(after[name].max()) for name in after if name not in theirs) < 1e-5
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_removing_the_negative_weights_brings_the_echo_back() -> None:
     data = os.environ.get(published.VARIABLE)

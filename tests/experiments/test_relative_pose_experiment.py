@@ -32,6 +32,7 @@ def result() -> experiment.Result:
     return experiment.smoke(experiment.SMOKE)
 
 
+@pytest.mark.long
 def test_handbuilt_curves_obey_and_their_twin_does_not(result: experiment.Result) -> None:
     whole, twin = result.rows
     assert whole["share"] > 0.7  # type: ignore[operator]
@@ -41,6 +42,7 @@ def test_handbuilt_curves_obey_and_their_twin_does_not(result: experiment.Result
     assert twin["left out"] < 0.6 * whole["left out"]  # type: ignore[operator]
 
 
+@pytest.mark.long
 def test_units_keep_their_angle_on_the_part_that_obeys_and_lose_it_with_other_angles(result: experiment.Result) -> None:
     rows = {row["left"]: row for row in result.left}
     everything = rows["all units of the layer"]
@@ -52,6 +54,7 @@ def test_units_keep_their_angle_on_the_part_that_obeys_and_lose_it_with_other_an
     assert obeys["correlation, drawn curves"] > 0.9 > exchanged["correlation, drawn curves"]  # type: ignore[operator]
 
 
+@pytest.mark.long
 def test_the_figures_are_legible(result: experiment.Result) -> None:
     assert blemishes(figures.shares(result.rows)) == []
     assert blemishes(figures.left("handbuilt curves", result.left, result.readouts["handbuilt curves"])) == []

@@ -200,8 +200,9 @@ def test_controls_have_other_kernels_and_run_the_same_programs(net: ModuleNet) -
     before = net.maps(IMAGES, "chain")
     compiling.forget()
     plain = tune(net["chain"], STIMULI, size=32)
+    count = len(compiling._PROGRAMS)
     others = [tune(control["chain"], STIMULI, size=32) for control in (shuffled(net, 0), untrained(net, 0))]
-    assert len(compiling._PROGRAMS) == 1
+    assert len(compiling._PROGRAMS) == count <= 2  # a sweep, and what no image changes
     assert all(float(np.abs(other - plain).max()) > 0.1 * float(np.abs(plain).max()) for other in others)
     other = shuffled(net, 0)
     assert (other.name, other.layers) == ("Model, shuffled 0", net.layers)

@@ -95,6 +95,7 @@ def test_polarity_contrast_and_background_are_affine() -> None:
     np.testing.assert_allclose(other, 0.2 - 0.5 * plain, atol=1e-6)
 
 
+@pytest.mark.long
 @given(angle=st.floats(0, 360), radius=st.floats(2, 200), length=st.floats(1, 60), width=st.floats(0.1, 6))
 def test_gradients_are_finite_in_every_parameter(angle: float, radius: float, length: float, width: float) -> None:
     gradient = GRADIENT(Curve(angle=angle, radius=radius, length=length, width=width))
