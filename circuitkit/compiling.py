@@ -26,15 +26,6 @@ def jit(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return jax.jit(function, compiler_options=_known(tuple(_NETS.items()), jax.default_backend()))
 
 
-def jit_drawing(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Returns a function that draws, compiled for the default device.
-
-    On CPU, wide vectors and minima that need not look for NaN draw up to twice as fast. A drawing has no NaN, since
-    stimuli refuse it; the responses of nets may, so this is not for them.
-    """
-    return jax.jit(function, compiler_options=_known(tuple(_DRAWING.items()), jax.default_backend()))
-
-
 _PROGRAMS: collections.OrderedDict[tuple[Any, ...], Any] = collections.OrderedDict()
 _MOST_PROGRAMS = 64
 
@@ -49,7 +40,11 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any
 
 
 def compiled_drawing(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
-    """Returns what `jit_drawing` makes of a function for such arguments; kept, as `compiled` keeps programs."""
+    """Returns a function that draws, compiled for such arguments; kept, as `compiled` keeps programs.
+
+    On CPU, wide vectors and minima that need not look for NaN draw up to twice as fast. A drawing has no NaN, since
+    stimuli refuse it; the responses of nets may, so this is not for them.
+    """
     return _kept(function, _DRAWING, *arguments)
 
 
