@@ -22,8 +22,8 @@ FRONT_PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("circuitk
 # modules of circuitkit. A package is one place: files of nets/, of viz/ or of handbuilt/ may import each other.
 ORDER = (
     ("errors",),
-    ("checks", "compiling", "histogram", "valleys"),
-    ("cropping", "streaming", "relative_pose", "superposition", "factors"),
+    ("checks", "compiling", "histogram", "kept", "valleys"),
+    ("cropping", "streaming", "relative_angle", "relative_pose", "superposition", "factors"),
     ("receptive_field", "geometry"),
     ("shapes",),
     ("templates",),
@@ -37,12 +37,12 @@ ORDER = (
     ("reference",),
     ("stimuli",),
     ("hypothesis", "probe", "responses"),
-    ("nets", "store", "examples", "controls", "wiring", "visualize", "matching", "turned"),
+    ("nets", "store", "examples", "controls", "wiring", "visualize", "matching", "turned", "centred"),
     ("sweep", "local_geometry", "look", "signature", "weights"),
     ("survey", "tuning"),
     ("evidence",),
-    ("study", "find", "mirror_pairs", "polysemantic", "unioning", "verify", "portrait"),
-    ("compare", "reports", "universality"),
+    ("study", "find", "mirror_pairs", "mirrored_weights", "polysemantic", "surgery", "unioning", "verify", "portrait"),
+    ("by_eye", "compare", "handedness", "reports", "universality"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line
     ("cli",),
