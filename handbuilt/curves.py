@@ -15,12 +15,13 @@ each was chosen.
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile, Union
 
 
-def circuit(radius: float = 20.0) -> Circuit:
-    """Writes the circuit for curves of a radius, in pixels."""
+def circuit(radius: float = 20.0, wavelength: float = 7.0) -> Circuit:
+    """Writes the circuit for curves of a radius, out of edges and bars of a wavelength, both in pixels."""
+    sigma = 0.4 * wavelength
     # Four phases: edges of both polarities (24 over the full turn), light bars, dark bars.
-    edges = Family("edges", Gabor(wavelength=7, sigma=2.8, phase=90), angles=24)
-    light_bars = Family("light_bars", Gabor(wavelength=7, sigma=2.8, phase=0), angles=12)
-    dark_bars = Family("dark_bars", Gabor(wavelength=7, sigma=2.8, phase=180), angles=12)
+    edges = Family("edges", Gabor(wavelength=wavelength, sigma=sigma, phase=90), angles=24)
+    light_bars = Family("light_bars", Gabor(wavelength=wavelength, sigma=sigma, phase=0), angles=12)
+    dark_bars = Family("dark_bars", Gabor(wavelength=wavelength, sigma=sigma, phase=180), angles=12)
 
     # United, they see a contour wherever it falls on the pixel grid, be it a stroke or the border of a shape.
     contours = Family("contours", Union((edges, light_bars, dark_bars)), angles=12)

@@ -9,6 +9,7 @@ from circuitkit.nets.nnx_weights import load_safetensors
 from circuitkit.nets.preprocessing import IMAGENET, Preprocessing
 from circuitkit.nets.registry import fetch, load
 from circuitkit.nets.sequential import Conv, Head, Pool, SequentialNet
+from circuitkit.nets.shrunk import Shrunk
 from circuitkit.nets.small import small
 from circuitkit.nets.trained import TrainedNet
 from circuitkit.nets.weights_file import read_weights, write_weights
@@ -24,6 +25,7 @@ __all__ = [
     "Pool",
     "Preprocessing",
     "SequentialNet",
+    "Shrunk",
     "TrainedNet",
     "fetch",
     "from_keras",

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from circuitkit.compiling import jit
 from circuitkit.errors import NetError, StimulusError, unknown_name
@@ -164,7 +164,11 @@ def _summary(
 
 
 def replacements(
-    seen: Mapping[str, xr.Dataset], members: Mapping[str, Sequence[int]], *, match: Match = "spread", **more: Any
+    seen: Mapping[str, xr.Dataset],
+    members: Mapping[str, Sequence[int] | Int[np.ndarray, " unit"]],
+    *,
+    match: Match = "spread",
+    **more: Any,
 ) -> list[Replace]:
     """Returns steps that put members in the place of units, with gain and offset from what was seen.
 
@@ -187,7 +191,9 @@ def replacements(
         theirs = held.member_spread.values[chosen]
         if not (theirs > 0).all():
             silent = held.member.values[chosen][theirs <= 0]
-            raise NetError(f"{str(silent[0])!r} says the same at all places of these images: it can take no unit's place.")
+            raise NetError(
+                f"{str(silent[0])!r} says the same at all places of these images: it can take no unit's place."
+            )
         places = np.arange(len(chosen))
         gain = (
             held.spread.values / theirs

@@ -283,7 +283,8 @@ def _asked(step: Ablate | Replace | Cut) -> list[tuple[_Entry, int]]:
 def transplanted(donor: Net, source: str, net: Net, layer: str, images: Images, shape: tuple[int, int]) -> Maps:
     """Returns a donor's maps at the places of a net's units.
 
-    Images go on mirrored beyond their borders as far as the donor needs it to have a unit at every place.
+    Images go on mirrored beyond their borders, again and again, as far as the donor needs it to have a unit at every
+    place.
 
     Args:
         donor: The other net.
@@ -294,7 +295,6 @@ def transplanted(donor: Net, source: str, net: Net, layer: str, images: Images, 
         shape: Rows and columns of that layer's maps.
 
     Raises:
-        ImageError: If the donor sees more than an image and its mirror images.
         NetError: If the units of either layer see all of an image, so that they have no places.
     """
     sides = (images.shape[1], images.shape[2])
@@ -306,11 +306,6 @@ def transplanted(donor: Net, source: str, net: Net, layer: str, images: Images, 
         # A unit of the donor has `reach` pixels before its centre, and as many after it.
         before, after = reach - first, first + stride * (count - 1) + reach - (side - 1)
         margins.append((max(math.ceil(before), 0), max(math.ceil(after), 0)))
-    if max(map(max, margins)) > min(sides):
-        raise ImageError(
-            f"units of layer {source!r} of net {donor.name!r} see {seen.size} pixels, more than an image of "
-            f"{sides[0]}x{sides[1]} and its mirror images: give larger images."
-        )
     shown = jnp.pad(images, ((0, 0), *margins, (0, 0)), mode="symmetric")
     field = donor.receptive_field(source, (shown.shape[1], shown.shape[2])) or seen
     placed = dataclasses.replace(field, first=(field.first[0] - margins[0][0], field.first[1] - margins[1][0]))

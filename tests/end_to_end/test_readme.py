@@ -129,6 +129,17 @@ def test_the_guide_to_universality_runs_as_it_stands_there(capsys: pytest.Captur
     assert set(names["seen"].table.layer) == {"conv3"}
 
 
+def test_the_guide_to_surgery_runs_as_it_stands_there(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for block in guide("surgery.md"):
+        exec(block, names)
+    assert "True" in capsys.readouterr().out
+    table = names["recovery"](names["seen"], lost="silent")
+    assert table.recovery["themselves"] == pytest.approx(1, abs=1e-3)
+    assert table.recovery["exchanged"] != pytest.approx(1, abs=1e-3)
+    assert names["operated"].steps == tuple(names["steps"])
+
+
 def test_the_guide_to_evidence_names_every_criterion_as_it_is() -> None:
     text = (README.parent / "docs" / "evidence.md").read_text(encoding="utf-8")
     curve = hypothesis.curve()

@@ -1,0 +1,173 @@
+"""Which units are taken out, and which handbuilt units could take their places.
+
+trained = find_units(net, layers, store=...)               # channels, angles, radii; from drawn curves alone
+bench = Bench.of(trained, wavelength=10, shrink=2)         # circuits of a few radii
+bench.places(trained[0], "early_curves")                   # for each unit its member among all
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+import circuitkit as ck
+from circuitkit import hypothesis
+from circuitkit.errors import NetError
+from circuitkit.find import find
+from circuitkit.nets import Shrunk
+from circuitkit.probe import Images, Maps, Net, Probe
+from circuitkit.receptive_field import ReceptiveField
+from handbuilt import curves
+
+LEAST = 4
+"""Units that a net has to have for anything to be taken out."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """Curve detectors of one layer.
+
+    Attributes:
+        layer: Name of the layer.
+        channels: The units.
+        angles: In degrees, as measured on drawn curves.
+        radii: In pixels, likewise.
+    """
+
+    layer: str
+    channels: tuple[int, ...]
+    angles: Float[np.ndarray, " unit"]
+    radii: Float[np.ndarray, " unit"]
+
+
+def find_units(
+    net: Net, layers: Sequence[str] | None, *, best: int | None = None, most: int = 2, store: Path | None = None
+) -> list[Trained]:
+    """Returns a net's curve detectors, found on drawn curves: no photograph has a say in which they are.
+
+    Args:
+        net: The net.
+        layers: Where to look; left out, everywhere, and the layers with most of them are taken.
+        best: Take so many of the most selective units of each layer, whether or not they meet all criteria.
+        most: How many layers, where they are not named.
+        store: Folder that keeps what was found.
+
+    Raises:
+        NetError: If there are too few.
+    """
+    seen = find(net, hypothesis.curve(), layers=layers, store=store).layers
+    chosen = {}
+    for layer, held in seen.items():
+        order = np.argsort(-held.selectivity.values, kind="stable")
+        units = np.flatnonzero(held.holds.values) if best is None else order[:best]
+        chosen[layer] = held.isel(unit=units[np.argsort(held.angle.values[units], kind="stable")])
+    if layers is None:
+        ranked = sorted(chosen.items(), key=lambda item: (-item[1].sizes["unit"], -float(item[1].selectivity.sum())))
+        chosen = dict(ranked[:most])
+    families = {layer: held for layer, held in chosen.items() if held.sizes["unit"]}
+    found = []
+    for layer in [each for each in net.layers if each in families]:
+        held, names = families[layer], net.unit_names(layer)
+        channels = tuple(names.index(str(unit)) for unit in held.unit.values)
+        found.append(Trained(layer, channels, held.angle.values.astype(float), held["size"].values.astype(float)))
+    if (count := sum(len(each.channels) for each in found)) < LEAST:
+        raise NetError(
+            f"net {net.name!r} has {count} curve detectors in {', '.join(layers or ['all its layers'])}: wanted at "
+            f"least {LEAST}. Name other layers, or take the most selective units as they are with --best."
+        )
+    return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bench:
+    """Handbuilt families of several radii, side by side: what may be put in.
+
+    Attributes:
+        probes: By name of the donor, in order.
+    """
+
+    probes: Mapping[str, Probe]
+
+    @classmethod
+    def of(cls, trained: Sequence[Trained], *, wavelength: float, shrink: int) -> "Bench":
+        """Builds circuits of three radii for units; and of half the smallest and twice the largest, for wrong ones.
+
+        Args:
+            trained: The units.
+            wavelength: Of edges, in pixels.
+            shrink: Images are averaged over squares of so many pixels first.
+        """
+        own = np.quantile(np.concatenate([each.radii for each in trained]), (0.2, 0.5, 0.8)).round(1).tolist()
+        radii = sorted({own[0] / 2, *own, own[-1] * 2})
+        probes: dict[str, Probe] = {}
+        for radius in radii:
+            circuit = curves.circuit(radius / shrink, wavelength / shrink)
+            net = Shrunk(ck.HandbuiltNet(ck.build(circuit), name=f"curves of {radius:g}"), shrink)
+            probes[f"early_curves {radius:g}"] = net["early_curves"]
+            if radius in own:  # of the wrong ones no more is asked
+                probes |= {f"{family} {radius:g}": net[family] for family in ("curves", "lines")}
+                probes[f"energy {radius:g}"] = Energy(net, "early_curves")["energy"]
+        return cls(probes)
+
+    def radii(self, family: str) -> Float[np.ndarray, " radius"]:
+        """Returns the radii that a family comes in, in pixels of the net's images."""
+        return np.array([float(name.partition(" ")[2]) for name in self.probes if name.startswith(f"{family} ")])
+
+    def place(self, family: str, radius: float, angle: float) -> int:
+        """Returns which of all members side by side is the family's nearest in radius, then in angle (mod its turn)."""
+        if not len(radii := self.radii(family)):
+            raise NetError(f"there is no family {family!r} on the bench: it has {', '.join(self.probes)}.")
+        nearest = radii[int(np.argmin(np.abs(np.log(radii / radius))))]
+        start = 0
+        for name, probe in self.probes.items():
+            if name == f"{family} {nearest:g}":
+                if family == "energy":
+                    return start
+                turn = 180.0 if family == "lines" else 360.0
+                stand = np.array([float(unit.partition("@")[2]) for unit in probe.unit_names])
+                return start + int(np.argmin(np.abs((stand - angle + turn / 2) % turn - turn / 2)))
+            start += len(probe.unit_names)
+        raise NetError(f"there is no family {family!r} of radius {nearest:g} on the bench.")
+
+    def places(
+        self, trained: Trained, family: str, *, turned: float = 0.0, larger: float = 1.0
+    ) -> Int[np.ndarray, " unit"]:
+        """Returns each unit's member: of its radius, times `larger`, at its angle, `turned` by some degrees."""
+        about = 90.0 if family == "lines" else 0.0  # a curve's tangent at its apex stands across its angle
+        return np.array(
+            [
+                self.place(family, radius * larger, angle + turned + about)
+                for angle, radius in zip(trained.angles, trained.radii, strict=True)
+            ]
+        )
+
+
+class Energy(Net):
+    """How much of a family there is, whatever its angle: the mean of its members."""
+
+    def __init__(self, net: Net, family: str) -> None:
+        """Takes the net's name and the family's."""
+        self.net, self.family = net, family
+        self.name = f"{net.name}, {family} at all angles"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer."""
+        return ("energy",)
+
+    def unit_names(self, layer: str) -> tuple[str, ...]:
+        """The one unit."""
+        return (layer,)
+
+    def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
+        """What the family's members see."""
+        del layer
+        return self.net.receptive_field(self.family, image_size)
+
+    def maps(self, images: Images, layer: str) -> Maps:
+        """Returns the mean over members."""
+        del layer
+        return jnp.mean(self.net.maps(images, self.family), axis=-1, keepdims=True)
