@@ -112,8 +112,12 @@ CIRCUITS = {  # the layers of curves are those of circles; tests/properties asks
 RINGS = ("circles", "evolutes")
 
 
+SLOW = ("corners", "evolutes", "scales")
+"""Of parts that the others have as well."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CIRCUITS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if n in SLOW else n for n in CIRCUITS])
 def test_every_layer_turns_with_the_image(name: str) -> None:
     of = net(CIRCUITS[name])
     # What rings are made of is in the corners' circuit, too.

@@ -148,6 +148,7 @@ def test_members_are_the_strongest_first_and_the_largest_kind_first() -> None:
 # Laws.
 
 
+@pytest.mark.long
 @CHEAP
 @given(SEEDS, st.sampled_from([1, 2]))
 def test_a_rotation_of_the_space_turns_directions_and_changes_nothing_else(seed: int, count: int) -> None:
@@ -328,6 +329,7 @@ def test_several_looks_at_once_are_those_taken_in_turn() -> None:
         looks([(net["bars"], "edges"), (HandbuiltNet(net.network)["bars"], "edges")], images)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_of_shuffled_kernels_borders_make_kinds_and_places_that_see_no_padding_do_not(data_folder: Path) -> None:
     images, _ = trained.shown(data_folder)

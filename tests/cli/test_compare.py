@@ -25,8 +25,13 @@ def test_two_layers_are_compared(small: Path, capsys: pytest.CaptureFixture[str]
     assert pairs.unit.tolist() == ["lines@0", "lines@90"]
     assert pairs.other.tolist() == ["longer@0", "longer@90"]
     assert "holds a comparison already" in refused(capsys, f"{LINE} --units 0 --other-units 0")
+
+
+@pytest.mark.long
+def test_all_units_that_are_found_are_compared_if_none_is_named(small: Path) -> None:
+    assert main(f"{LINE} --units 0 --other-units 0".split()) == 0
     assert main(f"{LINE} --other-units 0 --overwrite".split()) == 0
-    assert len(pd.read_csv("compared/pairs.csv")) == 4  # all that were found
+    assert len(pd.read_csv("compared/pairs.csv")) == 4
 
 
 def test_what_cannot_be_compared_is_refused(small: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,7 @@ def found() -> stimuli.Result:
     return stimuli.run(stimuli.SMOKE)
 
 
+@pytest.mark.long
 def test_arcs_are_as_exact_as_promised(found: stimuli.Result) -> None:
     errors = {(row.name, row.size): row.error for row in found.rows}
     for (mode, size), bound in BOUNDS.items():
@@ -65,6 +66,7 @@ def test_true_coverage_has_the_area_of_the_stroke() -> None:
         assert covered(arc, 64, samples=16).sum() == pytest.approx(arc.length * arc.width, rel=2e-3)
 
 
+@pytest.mark.long
 def test_everything_is_measured_and_shown(found: stimuli.Result) -> None:
     assert {row.name for row in found.rows} == {name for name, entry in ENTRIES.items() if not entry.missing}
     assert all(rate > 0 for row in found.rows for rate in row.rates[0])

@@ -17,6 +17,7 @@ from experiments.seven_arguments import __main__ as seven_arguments
 from handbuilt import curves, decoys
 
 
+@pytest.mark.long
 def test_the_numbers_of_the_curve_circuit() -> None:
     (row,) = run(SMOKE)
     assert row["variant"] == "as written"
@@ -29,6 +30,7 @@ def test_every_variant_differs_from_the_circuit_as_written() -> None:
         assert (edit(curves.SPEC).families == curves.SPEC.families) == (name == "as written"), name
 
 
+@pytest.mark.long
 def test_cosmetics_change_little_and_corners_more() -> None:
     rows, kept = cosmetics.run(cosmetics.SMOKE, cosmetics.probes(cosmetics.SMOKE, None, None))
     found = {row["stimulus"]: row for row in rows}

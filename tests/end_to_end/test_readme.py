@@ -96,6 +96,7 @@ def test_the_guide_to_stimuli_runs_as_it_stands_there(beside_the_data: Path) -> 
     assert len(names["again"]) == len(names["arcs"])
 
 
+@pytest.mark.long
 def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     curve = hypothesis.curve
 
