@@ -7,8 +7,8 @@ blind = operate(net, [Ablate("fire4", (130, 141))])    # a net like any other; t
 
 from circuitkit.surgery.calibration import agreement, replacements
 from circuitkit.surgery.operated import OperatedNet, operate
-from circuitkit.surgery.scoring import outcomes, recovery
 from circuitkit.surgery.resampling import resampled
+from circuitkit.surgery.scoring import outcomes, recovery
 from circuitkit.surgery.steps import Ablate, Cut, Edit, Replace, from_json, to_json
 
 __all__ = [

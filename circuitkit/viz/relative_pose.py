@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from circuitkit.fit import TileFit
 from circuitkit.relative_pose import HARMONICS, RelativePose
 from circuitkit.viz.style import (
     BLACK,
@@ -75,7 +76,7 @@ class Fit(NamedTuple):
     """
 
     weights: xr.DataArray
-    found: RelativePose
+    found: RelativePose | TileFit
     unit_angles: Float[np.ndarray, " unit"]
     source_angles: Float[np.ndarray, " source"]
     unit_period: float | None = 360.0
@@ -97,7 +98,7 @@ def tile_matrix(fit: Fit, title: str) -> Figure:
         fit: The weights, and what was fitted.
         title: Whose weights they are.
     """
-    found = fit.found
+    found, by = fit.found, "a tile" if isinstance(fit.found, TileFit) else "relative pose"
     rows, columns = (np.argsort(angles, kind="stable") for angles in (fit.unit_angles, fit.source_angles))
     width = WIDTH - _LEFT - _RIGHT
     beside = (width - 2 * _GAP) / 3 / len(columns)
@@ -107,13 +108,13 @@ def tile_matrix(fit: Fit, title: str) -> Figure:
     high, wide = cell * len(rows), cell * len(columns)
     figure = new_figure(
         HEAD + (3 if stacked else 1) * (high + _TOP) + 0.1,
-        f"{short(title, 70)}: {found.share:.0%} by relative pose",
+        f"{short(title, 70)}: {found.share:.0%} by {by}",
         "a tile is what a unit (row) reads of a source (column), by their angles; red excites, blue inhibits",
     )
     parts = {
         "all weights": fit.weights,
-        f"by relative pose, {found.terms} numbers": found.part,
-        f"the rest, {found.rest:.0%}": fit.weights - found.part,
+        f"by {by}, {found.terms} numbers": found.part,
+        f"the rest, {1 - found.share:.0%}": fit.weights - found.part,
     }
     top = float(np.nanquantile(np.abs(fit.weights.values), BRIGHTEST)) or 1.0
     norm = Normalize(-top, top)

@@ -22,9 +22,9 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Int
 from rich.console import Console
+from rich.progress import Progress
 
 import circuitkit as ck
-from circuitkit.cli.progress import progress_bar
 from circuitkit.errors import CircuitkitError, StimulusError
 from circuitkit.probe import Net
 from circuitkit.stimuli import LabelledSet, photographs
@@ -104,7 +104,7 @@ def run(
     calibration, evaluation = split(len(images), config)
     trained = find_units(net, layers, best=config.best, store=out / "found" / net.name)
     bench = Bench.of(trained, wavelength=config.wavelength, shrink=config.shrink)
-    with progress_bar(Console(stderr=True)) as bars:
+    with Progress(console=Console(stderr=True)) as bars:
 
         def step(name: str) -> object:
             task = bars.add_task(name, total=None)
