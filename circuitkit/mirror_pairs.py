@@ -41,8 +41,7 @@ from jaxtyping import Array, Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from circuitkit import checks
-from circuitkit.cropping.parts import all_of
-from circuitkit.cropping.trace import Trace
+from circuitkit.cropping.once import Once
 from circuitkit.errors import ImageError, NetError, StimulusError, unknown_name
 from circuitkit.evidence.statistics import p_value
 from circuitkit.examples import Frame
@@ -117,7 +116,7 @@ def mirrored(
         both = jnp.concatenate([shown, shown[:, :, ::-1]])
         return jnp.concatenate([_read(probe.maps(both)) for probe in probes], axis=-1)
 
-    once = _Once(respond, (chunk, frame.height, frame.width, frame.channels))
+    once = Once(respond, (chunk, frame.height, frame.width, frame.channels))
 
     def block(weights: Any, items: Any, valid: Bool[Array, " image"]) -> Float[Array, "image readout view unit"]:
         del valid
@@ -143,37 +142,6 @@ def mirrored(
             attrs={"net": net.name, "layer": probe.layer, "images": repr(images), "side": frame.width},
         )
     return seen
-
-
-class _Once:
-    """A function in which no operation is done twice on the same values: layers share what lies below them.
-
-    Attributes:
-        constants: What it computes with besides images.
-    """
-
-    def __init__(self, function: Callable[..., Any], images: tuple[int, ...]) -> None:
-        self._trace = trace = Trace(function, jax.ShapeDtypeStruct(images, jnp.float32))
-        first: dict[Any, int] = {}
-        self._ops, self._same = [], {trace.image: trace.image}
-        for number, value in trace.constants.items():
-            said: Any = (str(value.dtype), value.shape, np.asarray(value).tobytes())
-            self._same[number] = first.setdefault(said, number)
-        for op in trace.ops:
-            said = (op.primitive.name, str(op.params), tuple(self._same[number] for number in op.reads))
-            made = first.setdefault(said, op.makes[0])
-            self._same |= {number: made + place for place, number in enumerate(op.makes)}
-            if made == op.makes[0]:
-                self._ops.append(op)
-        self.constants = {number: value for number, value in trace.constants.items() if self._same[number] == number}
-
-    def apply(self, constants: dict[int, Array], images: Float[Array, "image h w channel"]) -> Float[Array, "..."]:
-        """Returns the function of images; the constants come as an argument, and are not compiled into it."""
-        values = {self._trace.image: images, **constants}
-        for op in self._ops:
-            made = all_of(op, self._trace.shapes).run(*(values[self._same[number]] for number in op.reads))
-            values |= dict(zip(op.makes, made, strict=True))
-        return values[self._same[self._trace.result]]
 
 
 def _read(maps: Float[Array, "both row column unit"]) -> Float[Array, "image readout view unit"]:

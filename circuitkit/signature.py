@@ -15,19 +15,34 @@ The signature is ours.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from circuitkit.compiling import compiled, compiled_drawing
+from circuitkit.centred import Group, together
+from circuitkit.compiling import compiled_drawing
 from circuitkit.errors import ImageError, StimulusError
+from circuitkit.kept import kept
 from circuitkit.probe import Probe
-from circuitkit.stimuli import Corner, Curve, Edge, Grating, Grid, HighLow, Line, NoiseTexture, Ring, grid, turn, zipped
+from circuitkit.stimuli import (
+    Corner,
+    Curve,
+    Edge,
+    Grating,
+    Grid,
+    HighLow,
+    Line,
+    NoiseTexture,
+    Ring,
+    grid,
+    to_json,
+    turn,
+    zipped,
+)
 
 ANGLES = 24
 
@@ -43,6 +58,7 @@ RED, GREEN, BLUE, YELLOW = (0.5, -0.35, -0.2), (-0.5, 0.35, 0.2), (-0.3, -0.15, 
 _STROKE = 1.5
 
 
+@functools.cache
 def battery() -> dict[str, Grid]:
     """Returns the figures, by kind; `angle` is the last axis of each grid."""
     angle, both = turn(ANGLES), (1, -1)
@@ -74,31 +90,91 @@ def signature(probe: Probe, *, progress: Callable[[int, int], None] | None = Non
     Raises:
         ImageError: If the units see all of an image, and the net was made for no size; or if they are NaN.
     """
-    site = probe.site()
-    (row, column), figures = site.unit, battery()
-    cropped = probe.reading(site, images=ANGLES, channels=3, rows=(row, row + 1), columns=(column, column + 1))
+    (found,) = signatures([probe], battery(), progress=progress)
+    return found.sel(view="image", drop=True)
 
-    def respond(constants: Any, images: Float[Array, "image h w _"]) -> Float[Array, "image unit"]:
-        shown = jnp.broadcast_to(images, (*images.shape[:3], 3))
-        return jax.nn.relu(cropped.apply(constants, shown)[:, 0, 0, :])
 
-    _, height, width, _ = cropped.shape
-    drawn = _drawn(height, width, (site.anchor[0] - cropped.rows[0], site.anchor[1] - cropped.columns[0]))
-    total, found = sum(map(len, figures.values())), []
-    for several in drawn:
-        # Kept by its text: control nets, which have other weights alone, are not compiled again.
-        run = compiled(respond, cropped.constants, several[:ANGLES])
-        for at in range(0, len(several), ANGLES):
-            found.append(np.asarray(run(cropped.constants, several[at : at + ANGLES])))
+def signatures(
+    probes: Sequence[Probe],
+    figures: Mapping[str, Grid],
+    *,
+    mirrored: bool = False,
+    store: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[xr.DataArray]:
+    """Measures units of several layers of a net; layers that look at one place share all that is computed.
+
+    Args:
+        probes: The units, of one net.
+        figures: By kind, `angle` the last axis of each.
+        mirrored: Whether each image is shown mirrored as well, left for right about the centre of what a unit sees.
+        store: A folder in which responses are kept, and found again.
+        progress: Called with the number of images done, and of all.
+
+    Returns:
+        Rectified responses (view, unit, figure, angle) for each probe. Views are `image` and, if asked for, `mirror`.
+
+    Raises:
+        ImageError: If the units see all of an image, and the net was made for no size; if they are NaN; or if what they
+            see is cut off by a border on one side, so that it cannot be mirrored.
+        StoreError: If the folder cannot be written.
+    """
+    views = ("image", "mirror") if mirrored else ("image",)
+    groups = together(probes, count=ANGLES)
+    total, found, begun = len(views) * sum(map(len, figures.values())), {}, 0
+    for group in groups:
+
+        def told(done: int, begun: int = begun) -> None:
             if progress is not None:
-                progress(len(found) * ANGLES, total)
-    responses = np.stack(found)
-    if not np.isfinite(responses).all():
-        raise ImageError(f"layer {probe.layer!r} of net {probe.net.name!r} responds with NaN or infinity to figures.")
+                progress(begun + done, total * len(groups))
+
+        shown = {kind: to_json(each) for kind, each in figures.items()}
+        responses = kept(
+            store,
+            repr((group.cropped.fingerprint, group.anchor, views, shown)) if store is not None else "",
+            functools.partial(_responses, group, figures, views, told),
+        )
+        begun += total
+        told(0, begun)
+        ends = np.cumsum([len(probe.unit_names) for probe in group.probes])[:-1]
+        for probe, values in zip(group.probes, np.split(responses, ends, axis=1), strict=True):
+            if not np.isfinite(values).all():
+                raise ImageError(
+                    f"layer {probe.layer!r} of net {probe.net.name!r} responds with NaN or infinity to figures."
+                )
+            found[id(probe)] = _labelled(probe, values, figures, views)
+    return [found[id(probe)] for probe in probes]
+
+
+def _responses(
+    group: Group, figures: Mapping[str, Grid], views: tuple[str, ...], told: Callable[[int], None]
+) -> Float[np.ndarray, "view unit figure angle"]:
+    """Returns what the units of a group respond to all figures."""
+    (_, height, width, _), (row, column) = group.shape, group.anchor
+    if len(views) > 1 and column != (width - 1) / 2:
+        raise ImageError(
+            f"layer {group.probes[0].layer!r} of net {group.probes[0].net.name!r} sees {column:g} pixels to the left "
+            f"of its centre and {width - 1 - column:g} to the right, so that figures cannot be mirrored in it."
+        )
+    found, done = [], 0
+    for several in _drawn(tuple(figures.values()), height, width, (row, column)):
+        for at in range(0, len(several), ANGLES):
+            shown = np.broadcast_to(several[at : at + ANGLES], (ANGLES, height, width, 3))
+            both = [shown, shown[:, :, ::-1]][: len(views)]
+            found.append(np.stack([np.maximum(group.run(np.ascontiguousarray(images)), 0) for images in both]))
+            done += len(views) * ANGLES
+            told(done)
+    return np.stack(found, 1).transpose(0, 3, 1, 2)
+
+
+def _labelled(
+    probe: Probe, values: Float[np.ndarray, "view unit figure angle"], figures: Mapping[str, Grid], views: Sequence[str]
+) -> xr.DataArray:
     return xr.DataArray(
-        np.moveaxis(responses, 2, 0),
-        dims=("unit", "figure", "angle"),
+        values,
+        dims=("view", "unit", "figure", "angle"),
         coords={
+            "view": list(views),
             "unit": list(probe.unit_names),
             "figure": [f"{kind}{_said(each, at)}" for kind, each in figures.items() for at in _firsts(each)],
             "kind": ("figure", [kind for kind, each in figures.items() for _ in _firsts(each)]),
@@ -109,11 +185,13 @@ def signature(probe: Probe, *, progress: Callable[[int, int], None] | None = Non
     )
 
 
-@functools.lru_cache(maxsize=1)  # a layer's control units are shown the same images next
-def _drawn(height: int, width: int, anchor: tuple[float, float]) -> list[Float[np.ndarray, "image h w channel"]]:
+@functools.lru_cache(maxsize=2)  # control nets are shown the same images next
+def _drawn(
+    sets: tuple[Grid, ...], height: int, width: int, anchor: tuple[float, float]
+) -> list[Float[np.ndarray, "image h w channel"]]:
     """Returns the figures of each kind, grey or coloured."""
     images = []
-    for figures in battery().values():
+    for figures in sets:
         items = figures.items(np.arange(len(figures)))
         each = jax.vmap(lambda item, drawn=figures: drawn.draw(item, height, width, anchor=anchor))
         images.append(np.asarray(compiled_drawing(each, items)(items)))

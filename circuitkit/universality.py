@@ -18,15 +18,17 @@ table of visual features; there nets are compared by eye.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from circuitkit import checks, controls, wiring
-from circuitkit.errors import CircuitkitError, NetError, SpecError, unknown_name
+from circuitkit.errors import ImageError, NetError, SpecError, unknown_name
 from circuitkit.probe import Net, Probe
-from circuitkit.signature import ANGLES, match, signature
+from circuitkit.relative_angle import Block, profile
+from circuitkit.signature import ANGLES, battery, match, signature, signatures
 
 Progress = Callable[[str, int, int], None]
 """Called with what is measured, the number of images done, and the number of all."""
@@ -61,7 +63,7 @@ class Census:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """A row a feature: `units` found, `by_chance` (how many a net of chance would have at most, on average).
+        """A row a feature: `units` found, `of` how many, `by_chance` (what a net of chance has at most, on average).
 
         Then the `layer` that has most of them, and the mean `depth` and median `likeness` of all.
         """
@@ -72,6 +74,7 @@ class Census:
                 {
                     "feature": feature,
                     "units": len(mine),
+                    "of": len(self.table),
                     "by_chance": (1 - LEVEL) * len(self.table),
                     "layer": mine.layer.mode().iloc[0] if len(mine) else "",
                     "depth": mine.depth.mean(),
@@ -135,6 +138,7 @@ def census(
     layers: Sequence[str] | None = None,
     shuffles: int = 4,
     seed: int = 0,
+    store: Path | None = None,
     progress: Progress | None = None,
 ) -> Census:
     """Compares all units of a net with references, and with what its own shuffled weights are like.
@@ -145,10 +149,12 @@ def census(
         layers: Which ones; left out, all that see part of the image and are not just seen again further on.
         shuffles: How many shuffled nets set the level of chance.
         seed: Of the shuffles.
+        store: A folder in which responses are kept, so that it goes on where it was interrupted.
         progress: Called after each chunk of images.
 
     Raises:
         UnknownNameError: If the net has no such layer.
+        ImageError: If units respond with NaN.
         NetError: If no layer can be measured, or the net's weights cannot be reached.
     """
     checks.whole("census", "shuffles", shuffles)
@@ -157,30 +163,33 @@ def census(
             raise unknown_name("layer", layer, net.layers, owner=f"net {net.name!r}")
     nulls = [controls.shuffled(net, SEED + seed + draw) for draw in range(shuffles)]
     known = [layer for layer in net.distinct_layers if net.receptive_field(layer) is not None]
-    tables, signatures, skipped = [], {}, {}
+    wanted, skipped = [], {}
     for layer in known if layers is None else layers:
         try:
-            mine = signature(net[layer], progress=_of(progress, f"{net.name} {layer}"))
-            chance = [
-                match(signature(null[layer], progress=_of(progress, f"{net.name} {layer}, shuffled")), references)
-                for null in nulls
-            ]
-        except CircuitkitError as error:
-            if layers is not None:
-                raise
+            net[layer].site()
+        except ImageError as error:
             skipped[layer] = str(error)
-            continue
-        signatures[layer] = mine
-        seen = match(mine, references)
-        level = np.quantile(np.concatenate([each.likeness.values for each in chance]), LEVEL, axis=0)
-        tables.append(
-            _rows(layer, seen, level, depth=known.index(layer) / max(len(known) - 1, 1) if layer in known else np.nan)
-        )
-    if not tables:
+        else:
+            wanted.append(layer)
+    if not wanted:
         raise NetError(f"no layer of net {net.name!r} can be measured: {'; '.join(skipped.values()) or 'it has none'}.")
+
+    def of(each: Net) -> list[xr.DataArray]:
+        probes, told = [each[layer] for layer in wanted], _of(progress, each.name)
+        found = signatures(probes, battery(), store=store, progress=told)
+        return [held.sel(view="image", drop=True) for held in found]
+
+    mine = dict(zip(wanted, of(net), strict=True))
+    # Of each shuffled net in turn, so that no more than one is at hand.
+    chance = [[match(held, references).likeness.values for held in of(null)] for null in nulls]
+    tables = []
+    for place, (layer, held) in enumerate(mine.items()):
+        level = np.quantile(np.concatenate([each[place] for each in chance]), LEVEL, axis=0)
+        depth = known.index(layer) / max(len(known) - 1, 1) if layer in known else np.nan
+        tables.append(_rows(layer, match(held, references), level, depth=depth))
     table = pd.concat(tables, ignore_index=True)
     table["feature"] = pd.Categorical(table.feature, categories=[str(each) for each in references.unit.values])
-    return Census(net, table, signatures, skipped)
+    return Census(net, table, mine, skipped)
 
 
 def _rows(layer: str, seen: xr.Dataset, level: np.ndarray, *, depth: float) -> pd.DataFrame:
@@ -233,57 +242,41 @@ def by_relative_angle(
 ) -> xr.Dataset | None:
     """Returns what the units of one family weigh for those of a later one, by the angle between them.
 
-    Weights are expanded through what lies between the layers, and summed over all places. `profile` is their mean at
-    each relative angle, over the root mean square of all weights; `null` the same when the sources' angles are
-    exchanged.
+    Every layer with two units of the first family is taken, and the next layer with two of the second that can be
+    reached from it. Weights are expanded through what lies between, and summed over all places. `profile` is their mean
+    at each relative angle, over the root mean square of all weights between the two layers; `null` the same when the
+    sources' angles are exchanged within their layer.
 
     Args:
         found: The census of a net.
-        source: The feature whose units are read, in the layer that has most of them.
-        feature: The feature whose units read them, in the first later layer with at least two.
+        source: The feature whose units are read.
+        feature: The feature whose units read them.
         bins: Of relative angle, over 360 degrees.
         draws: Of exchanged angles.
         seed: Of the draws.
 
     Returns:
-        `profile` (relative_angle) and `null` (draw, relative_angle), or None if the net lacks one of the families, or
-        no weights lead from one to the other alone.
+        `profile` and `pairs` (relative_angle), `null` (draw, relative_angle); None if the net lacks one of the
+        families, or no weights lead from one to the other alone. Attribute `layers` says which ones they are.
     """
-    sources = found.family(source)
-    if len(sources) < 2:
+    order, blocks, said = list(found.signatures), [], []
+    for place, layer in enumerate(order):
+        sources = found.family(source, layer)
+        for target in order[place + 1 :] if len(sources) > 1 else ():
+            units = found.family(feature, target)
+            if len(units) < 2:
+                continue
+            try:
+                read = wiring.expanded(found.net[target, [str(each) for each in units.unit]], layer)
+            except NetError:  # something leads around the layer
+                continue
+            weights = read.sel(source=[str(each) for each in sources.unit]).sum(("y", "x")).values
+            blocks.append(Block(weights, units.angle.to_numpy(), sources.angle.to_numpy()))
+            said.append(f"{layer} to {target}")
+            break
+    if not blocks:
         return None
-    layer = str(sources.layer.iloc[0])
-    order = list(found.signatures)
-    later = [each for each in order[order.index(layer) + 1 :] if len(found.family(feature, each)) >= 2]
-    for target in later:
-        units = found.family(feature, target)
-        try:
-            expanded = wiring.expanded(found.net[target, [str(each) for each in units.unit]], layer)
-        except NetError:
-            continue
-        weights = expanded.sel(source=[str(each) for each in sources.unit]).sum(("y", "x")).values
-        rng = np.random.default_rng(seed)
-        angles, theirs = units.angle.to_numpy(), sources.angle.to_numpy()
-        null = [_profile(weights, angles, rng.permutation(theirs), bins) for _ in range(draws)]
-        centres = (np.arange(bins) * 360 / bins).tolist()
-        return xr.Dataset(
-            {
-                "profile": ("relative_angle", _profile(weights, angles, theirs, bins)),
-                "null": (("draw", "relative_angle"), np.stack(null)),
-            },
-            coords={"relative_angle": ("relative_angle", centres, {"units": "degrees"})},
-            attrs={"net": found.net.name, "source": f"{layer}, {source}", "unit": f"{target}, {feature}"},
-        )
-    return None
-
-
-def _profile(weights: np.ndarray, angles: np.ndarray, sources: np.ndarray, bins: int) -> np.ndarray:
-    """Returns the mean weight at each relative angle, over the root mean square; NaN where there is no pair."""
-    places = np.rint((angles[:, None] - sources[None]) * bins / 360).astype(int) % bins
-    counts = np.bincount(places.ravel(), minlength=bins)
-    sums = np.bincount(places.ravel(), weights.ravel(), minlength=bins)
-    size = np.sqrt(np.mean(weights**2))
-    return np.divide(sums, counts * size, out=np.full(bins, np.nan), where=(counts > 0) & (size > 0))
+    return profile(blocks, bins=bins, draws=draws, seed=seed).assign_attrs(net=found.net.name, layers="; ".join(said))
 
 
 def _of(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

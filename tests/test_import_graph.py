@@ -38,7 +38,7 @@ ORDER = (
     ("stimuli",),
     ("hypothesis", "probe", "responses"),
     ("nets", "store", "examples", "controls", "wiring", "visualize", "matching", "turned", "centred"),
-    ("sweep", "local_geometry", "look", "signature", "weights"),
+    ("sweep", "fit", "local_geometry", "look", "signature", "weights"),
     ("survey", "tuning"),
     ("evidence",),
     ("study", "find", "mirror_pairs", "mirrored_weights", "polysemantic", "surgery", "unioning", "verify", "portrait"),

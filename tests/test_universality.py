@@ -1,5 +1,7 @@
 """Signatures tell features apart and turn with the unit; a census finds what is there, and little in shuffled nets."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import xarray as xr
 
 import circuitkit as ck
 from circuitkit import controls
+from circuitkit.centred import Group
 from circuitkit.errors import CircuitkitError, SpecError, StimulusError, UnknownNameError
 from circuitkit.nets import FunctionNet
 from circuitkit.probe import HandbuiltNet
@@ -110,7 +113,7 @@ def test_lines_read_edges_along_them_and_none_across(found: Census) -> None:
     low, high = np.quantile(read.null.values, [0.025, 0.975], axis=0)
     assert ((profile < low) | (profile > high)).any()
     assert by_relative_angle(found, "line", "edge") is None  # nothing leads back
-    assert read.attrs["unit"] == f"{LINES}, line"
+    assert read.attrs["layers"] == f"edges to {LINES}"
 
 
 def test_exchanged_angles_are_within_their_null(found: Census) -> None:
@@ -123,8 +126,31 @@ def test_exchanged_angles_are_within_their_null(found: Census) -> None:
     assert ((read.profile.values >= low) & (read.profile.values <= high)).all()
 
 
+def test_a_census_goes_on_where_it_was_interrupted(
+    net: HandbuiltNet, elements: xr.DataArray, found: Census, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    run = Group.run
+    monkeypatch.setattr(Group, "run", lambda group, images: (ran.append(len(images)), run(group, images))[1])
+
+    def stop(what: str, done: int, total: int) -> None:
+        if "shuffled" in what and done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        census(net, elements, shuffles=1, store=tmp_path, progress=stop)
+    assert len(list(tmp_path.iterdir())) == 1  # the net's own responses; those of the shuffled one were not whole
+    before, total = len(ran), sum(len(each) for each in battery().values()) // ANGLES
+    again = census(net, elements, shuffles=1, store=tmp_path)
+    assert len(ran) - before == total < before
+    pd.testing.assert_frame_equal(again.table, found.table)
+    # Another net's are not taken for them.
+    census(controls.shuffled(net, 3), elements, shuffles=1, store=tmp_path)
+    assert len(ran) - before == 3 * total
+
+
 def test_figures_show_every_net(found: Census, chance: Census) -> None:
-    picture = periodic_table({"small": found, "by chance": chance}, controls=("by chance",))
+    picture = periodic_table({"small": found.counts, "by chance": chance.counts}, controls=("by chance",))
     words = [text.get_text() for axes in picture.axes for text in axes.texts]
     assert {"edge", "line", "12", "small (24)", "by chance (24)"} <= set(words)
     assert len(to_png(picture)) > 10_000

@@ -1,19 +1,20 @@
 """The periodic table of features: how many units of each net are like each handwritten one, and what they read.
 
-periodic_table({census.net.name: census, ...}, controls=("small-0, shuffled 0",)).savefig("table.png")
+periodic_table({census.net.name: census.counts, ...}, controls=("small-0, shuffled 0",)).savefig("table.png")
 circuits({"small-0": {"edge to line": by_relative_angle(census, "edge", "line")}}).savefig("circuits.png")
 """
 
 from collections.abc import Collection, Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from circuitkit.errors import SpecError
-from circuitkit.universality import LEAST, Census
+from circuitkit.universality import LEAST
 from circuitkit.viz.style import (
     BLACK,
     BLUE,
@@ -31,69 +32,78 @@ from circuitkit.viz.style import (
     styled,
 )
 
-ROW = 0.56
-WIDEST = 1.4
+ROW = 0.42
+WIDEST = 1.1
 """Inches of a column, at most."""
 
-LEFT = 1.35
+LEFT = 1.9
 MOST_SHARE = 0.2
 """Share of a net's units at which a cell is darkest."""
 
 
 @styled
-def periodic_table(found: Mapping[str, Census], *, controls: Collection[str] = ()) -> Figure:
-    """Shows how many units of each net are found for each feature: a column a net, a row a feature.
+def periodic_table(found: Mapping[str, pd.DataFrame], *, controls: Collection[str] = ()) -> Figure:
+    """Shows how many units of each net are found for each feature: a row a net, a column a feature.
 
     In each cell stand their number, their mean depth (0 is the first layer, 1 the last) and their median likeness to
-    the handwritten unit. The darker, the larger their share of the net's units.
+    the handwritten unit. The darker, the larger their share of the net's units. What was not looked for is left blank.
 
     Args:
-        found: A census a net, by name.
+        found: The counts of each net, by name: as of `Census.counts`, `Hands.counts` or `by_eye.counts`.
         controls: Names of nets that learned nothing; they stand apart.
 
     Raises:
         SpecError: If there is no net.
     """
     if not found:
-        raise SpecError("a periodic table needs at least one census.")
+        raise SpecError("a periodic table needs at least one net.")
     names = [*(name for name in found if name not in controls), *(name for name in found if name in controls)]
-    features = list(next(iter(found.values())).counts.index)
-    gap, head = (0.12 if controls else 0.0), 1.25
-    width = min((WIDTH - LEFT - 0.95 - gap) / len(names), WIDEST)
+    features = list(dict.fromkeys(feature for each in found.values() for feature in each.index))
+    gap, head = (0.12 if controls else 0.0), 0.3
+    width = min((WIDTH - LEFT - 0.75) / len(features), WIDEST)
+    height = ROW * len(names) + gap
     figure = new_figure(
-        HEAD + head + ROW * len(features) + 0.1,
+        HEAD + head + height + 0.1,
         "Which handwritten units are found in which nets",
         f"Units above chance and likeness {LEAST:g}: number; mean depth (first layer 0, last 1); median likeness.",
     )
-    axes = place(figure, LEFT, HEAD + head, WIDTH - LEFT - 0.95, ROW * len(features))
-    axes.set(xlim=(0, WIDTH - LEFT - 0.95), ylim=(len(features), 0), xticks=[], yticks=[])
+    axes = place(figure, LEFT, HEAD + head, width * len(features), height)
+    axes.set(xlim=(0, width * len(features)), ylim=(height, 0), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     norm = Normalize(0, MOST_SHARE)
-    for column, name in enumerate(names):
-        counts, total = found[name].counts, len(found[name].table)
-        x = column * width + (gap if name in controls else 0)
+    for column, feature in enumerate(features):
+        said = feature.replace(" ", "\n")
+        axes.text((column + 0.48) * width, -0.05, said, ha="center", va="bottom", fontsize=SMALL, linespacing=1.0)
+    for row, name in enumerate(names):
+        counts = found[name]
+        y = row * ROW + (gap if name in controls else 0)
+        total = counts.of.max()
         axes.text(
-            x + width / 2, -0.08, f"{short(name, 24)} ({total})", rotation=40, ha="left", va="bottom", fontsize=SMALL,
-            color=GREY if name in controls else BLACK, rotation_mode="anchor",
+            -0.08, y + 0.46 * ROW, f"{short(name, 24)} ({total:.0f})", ha="right", va="center", fontsize=SMALL,
+            color=GREY if name in controls else BLACK,
         )  # fmt: skip
-        for row, feature in enumerate(features):
+        for column, feature in enumerate(features):
+            if feature not in counts.index:
+                continue
             held = counts.loc[feature]
-            share = float(held.units) / total
+            share = held.units / held.of if held.of > 0 else 0.0
+            x = column * width
             axes.add_patch(
                 Rectangle(
-                    (x, row), width * 0.96, 0.95, facecolor=RESPONSE(norm(min(share, MOST_SHARE))), edgecolor=FAINT
+                    (x, y), 0.96 * width, 0.92 * ROW, facecolor=RESPONSE(norm(min(share, MOST_SHARE))), edgecolor=FAINT
                 )
             )
-            colour = "white" if share > 0.55 * MOST_SHARE else BLACK
+            colour, middle = "white" if share > 0.55 * MOST_SHARE else BLACK, x + 0.48 * width
             axes.text(
-                x + 0.48 * width, row + 0.32, f"{held.units:d}", ha="center", va="center", fontsize=LARGE, color=colour
+                middle, y + 0.32 * ROW, f"{held.units:.0f}", ha="center", va="center", fontsize=LARGE, color=colour
             )
             if held.units:
-                said = f"{held.depth:.2f}; {held.likeness:.2f}"
-                axes.text(x + 0.48 * width, row + 0.72, said, ha="center", va="center", fontsize=SMALL, color=colour)
-    for row, feature in enumerate(features):
-        axes.text(-0.08, row + 0.48, feature, ha="right", va="center")
-    bar = place(figure, LEFT + len(names) * width + gap + 0.2, HEAD + head, 0.14, min(2.0, ROW * len(features)))
+                like = "" if np.isnan(held.likeness) else f"; {held.likeness:.2f}"
+                axes.text(
+                    middle, y + 0.72 * ROW, f"{held.depth:.2f}{like}", ha="center", va="center", fontsize=SMALL - 1,
+                    color=colour,
+                )  # fmt: skip
+    bar = place(figure, LEFT + len(features) * width + 0.15, HEAD + head, 0.12, min(2.0, height))
     colour_bar(bar, norm, RESPONSE, "share of the net's units")
     return figure
 

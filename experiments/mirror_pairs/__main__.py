@@ -21,13 +21,13 @@ import circuitkit as ck
 from circuitkit import wiring
 from circuitkit.controls import shuffled
 from circuitkit.mirror_pairs import READOUTS, Readout, mirrored, odd_share, pairs, partners
+from circuitkit.mirrored_weights import mirror_law, unions
 from circuitkit.spec import Arc, Circuit, Family, Gabor, Spiral, Tile
 from circuitkit.stimuli import LabelledSet, photographs
 from circuitkit.stimuli.photographs import pictures
 from circuitkit.viz import to_png
 from experiments.mirror_pairs import figures
 from experiments.mirror_pairs.facing import facing
-from experiments.mirror_pairs.weights import mirror_law, unions
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"

@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         config, found = SMOKE, {name: _coarse(pair) for name, pair in pairs.ours(None, 8.0).items()}
     else:
         config, data = Config(), Path(options.data)
-        found = {**pairs.published_curves(data / "distill"), **pairs.published_lines(data / "distill")}
+        found = {**pairs.published_curves(data), **pairs.published_lines(data)}
         net = Families(ck.nets.load(str(data / "nets/squeezenet1_1.onnx")), store=options.store)
         found |= pairs.squeezenet(net)
         found |= pairs.learned_nothing(net, range(config.shuffled))

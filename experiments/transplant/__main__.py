@@ -67,6 +67,7 @@ class Config:
         shrink: Images are averaged over squares of so many pixels for the handbuilt circuits.
         permutations: Of maps among units.
         random_sets: Sets of random units of the same layers.
+        looked_at: Every so-manieth image was looked at when the length of arcs and the wavelength were chosen.
         best: So many of the most selective units of each layer are taken; left out, those that meet all criteria.
         seed: Of all draws.
     """
@@ -76,6 +77,7 @@ class Config:
     shrink: int = 2
     permutations: int = 5
     random_sets: int = 3
+    looked_at: int = 5
     best: int | None = None
     seed: int = 0
 
@@ -126,7 +128,14 @@ def run(
         shown = {name: probe for name, probe in bench.probes.items() if name.startswith(f"{FAMILY} ")}
         units = {each.layer: each.channels for each in trained}
         fresh = agreement(net, units, shown, images[evaluation], progress=step("agreement"))  # type: ignore[arg-type]
-    return tables(seen, trained, correlation(fresh, trained, Bench(shown)), config)
+    own = correlation(fresh, trained, Bench(shown))
+    made_of = tables(seen, trained, own, config)
+    never = np.flatnonzero(evaluation % config.looked_at)
+    if len(never):
+        again = tables(seen.isel(image=never), trained, own, config)
+        rows = [again["log_likelihood"].loc[[BY_HAND, PERMUTED, NATURAL_PERMUTED]], again["specificity"], again["dose"]]
+        made_of["never_looked_at"] = pd.concat(rows, keys=["recovery", "less permuted", "dose"], names=["of"])
+    return made_of
 
 
 def _scored(

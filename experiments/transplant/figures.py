@@ -37,6 +37,14 @@ SHOWN = (
 )
 
 
+TITLES = {
+    "log_likelihood": "log-likelihood of the label",
+    "top1": "top-1 accuracy",
+    "top5": "top-5 accuracy",
+    "same": "answer of the intact net",
+}
+
+
 @styled
 def recoveries(tables: dict[str, pd.DataFrame], note: str) -> Figure:
     """Shows the recovery of each operation, a column a measure."""
@@ -57,7 +65,7 @@ def recoveries(tables: dict[str, pd.DataFrame], note: str) -> Figure:
         axes.set(xlim=(low, max(1.1, float(table.loc[rows].high.max()))), ylim=(len(rows) - 0.5, -0.5))
         axes.set_yticks(range(len(rows)), rows if column == 0 else [""] * len(rows))
         axes.set_xlabel("share brought back")
-        axes.set_title(measure.replace("_", "-"), fontsize=SMALL, loc="left")
+        axes.set_title(TITLES[measure], fontsize=SMALL, loc="left")
         axes.grid(axis="x", color=FAINT, lw=0.6)
         axes.set_axisbelow(True)
     return figure
@@ -85,5 +93,5 @@ def doses(table: pd.DataFrame, specificity: pd.DataFrame, note: str) -> Figure:
         beside.plot([at, at], [row.low, row.high], color=BLACK, lw=1.2)
     beside.axhline(0, color=GREY, lw=0.8)
     beside.set_xticks([0, 1], ["by hand", "natural"], fontsize=SMALL)
-    beside.set_title("less permuted", fontsize=SMALL)
+    beside.set_title("recovery less permuted", fontsize=SMALL)
     return figure

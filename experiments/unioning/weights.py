@@ -7,9 +7,9 @@ import pandas as pd
 import xarray as xr
 
 from circuitkit.build import build
+from circuitkit.mirrored_weights import mirror_law
 from circuitkit.spec import Circuit
 from circuitkit.symmetry import Motion
-from experiments.mirror_pairs.weights import mirror_law
 
 LEFT_TO_RIGHT = Motion(180, mirror=True)
 

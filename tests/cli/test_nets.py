@@ -73,6 +73,11 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert "there is no feature 'curv'" in refused(capsys, "universality", "small-0", "--features", "curv")
     assert "named twice" in refused(capsys, "universality", "small-0", "small-0")
+    assert "needs a feature that is written by hand" in refused(
+        capsys, "universality", "small-0", "--features", "unions"
+    )
+    assert "wanted NET:LAYER" in refused(capsys, "universality", "small-0", "--up-to", "small-1:conv3")
+    assert "no layer 'conv9'" in refused(capsys, "universality", "small-0", "--up-to", "small-0:conv9")
 
 
 def test_the_periodic_table_is_written(
@@ -87,7 +92,7 @@ def test_the_periodic_table_is_written(
     table = said(capsys, "universality", str(tmp_path / "mine.json"), *arguments)
     assert "mine (16)" in table
     assert {path.name for path in out.iterdir()} == {
-        "table.csv", "units.csv", "kinship.csv", "table.png"
+        "table.csv", "units.csv", "kinship.csv", "table.png", "responses"
     }  # fmt: skip
     counts = pd.read_csv(out / "table.csv").set_index(["net", "feature"]).units
     assert counts["mine", "edge"] >= 8 > counts["mine, shuffled 0", "edge"]

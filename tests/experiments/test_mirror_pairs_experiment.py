@@ -8,11 +8,11 @@ import xarray as xr
 
 from circuitkit.errors import StimulusError
 from circuitkit.mirror_pairs import READOUTS
+from circuitkit.mirrored_weights import mirror_law, unions
 from circuitkit.symmetry import Motion
 from experiments.mirror_pairs import __main__ as experiment
 from experiments.mirror_pairs import figures
 from experiments.mirror_pairs.facing import facing
-from experiments.mirror_pairs.weights import mirror_law, unions
 from tests.viz.test_figures import blemishes
 
 

@@ -9,7 +9,7 @@ w_a[s](x, y) = w_b[s'](-x, y). And a later unit that unites the two reads a at x
 Source: Olah et al., "Zoom In: An Introduction to Circuits", Distill (2020), "Unioning over cases".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -69,13 +69,7 @@ def unions(weights: xr.DataArray, found: Pairs, *, draws: int = 999, seed: int =
         often any later unit reads two sources drawn at random with so much strength.
     """
     values = weights.transpose("unit", "source", "y", "x").values.astype(float)
-    total = values.sum((2, 3))
-    size = np.maximum((values**2).sum((1, 2, 3)) / values.shape[1], 1e-30)
-
-    def strength(a: int, b: int) -> np.ndarray:
-        product = (values[:, a] * values[:, b, :, ::-1]).sum((1, 2)) / size
-        return np.where((total[:, a] > 0) & (total[:, b] > 0), product, -np.inf)
-
+    strength = strengths(values)
     rng = np.random.default_rng(seed)
     drawn = [rng.choice(values.shape[1], 2, replace=False).tolist() for _ in range(draws)]
     taken = {frozenset(pair) for pair in found}
@@ -90,6 +84,26 @@ def unions(weights: xr.DataArray, found: Pairs, *, draws: int = 999, seed: int =
     table = pd.DataFrame(rows, columns=["unit", "a", "b", "strength", "mirrored", "plain"])
     table["p"] = p_value(table.strength.to_numpy(float), np.maximum(null, -1e30))
     return table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
+
+
+def strengths(values: np.ndarray) -> Callable[[int, int], np.ndarray]:
+    """Returns a function that says how strongly each unit reads two sources through tiles that mirror each other.
+
+    Args:
+        values: Weights (unit, source, y, x).
+
+    Returns:
+        Of two sources, a number for each unit: the inner product of the one's tile with the other's mirrored, over the
+        mean square of the unit's tiles; -inf where a tile inhibits in sum.
+    """
+    total = values.sum((2, 3))
+    size = np.maximum((values**2).sum((1, 2, 3)) / values.shape[1], 1e-30)
+
+    def strength(a: int, b: int) -> np.ndarray:
+        product = (values[:, a] * values[:, b, :, ::-1]).sum((1, 2)) / size
+        return np.where((total[:, a] > 0) & (total[:, b] > 0), product, -np.inf)
+
+    return strength
 
 
 def scaled(values: np.ndarray) -> np.ndarray:
