@@ -68,7 +68,7 @@ class Config:
     seed: int = 0
 
 
-SMOKE = Config(exchanges=2, resampled=2)
+SMOKE = Config(exchanges=1, resampled=0)
 
 
 def source_of(name: str) -> str:
