@@ -93,8 +93,9 @@ def fitted(name: str, pair: Pair, config: Config) -> TileFit:
     )
 
 
-def rows(found: dict[str, Pair], config: Config) -> tuple[pd.DataFrame, dict[str, TileFit]]:
-    """Returns a row a pair, beside what relative pose explains at all, and the fits."""
+def rows(found: dict[str, Pair], config: Config, out: Path) -> tuple[pd.DataFrame, dict[str, TileFit]]:
+    """Returns a row a pair, beside what relative pose explains, and the fits. What there is so far is written."""
+    out.mkdir(parents=True, exist_ok=True)
     table, fits = [], {}
     for name, pair in found.items():
         fits[name] = held = fitted(name, pair, config)
@@ -125,6 +126,9 @@ def rows(found: dict[str, Pair], config: Config) -> tuple[pd.DataFrame, dict[str
         )
         print(pd.Series(table[-1]).to_string(float_format=lambda value: f"{value:.3f}"), flush=True)
         print(held.numbers.to_string(float_format=lambda value: f"{value:.2f}"), flush=True)
+        pd.DataFrame(table).to_csv(out / "shares.csv", float_format="%.5g", index=False)
+        numbers = pd.concat({each: fit.numbers for each, fit in fits.items()}, names=["pair", "number"])
+        numbers.to_csv(out / "numbers.csv", float_format="%.5g")
     return pd.DataFrame(table).set_index("pair"), fits
 
 
@@ -133,7 +137,7 @@ def shares(table: pd.DataFrame) -> Figure:
     """Shows what a tile explains of each pair's weights beside what relative pose does at all, and chance."""
     row = 0.34
     figure = new_figure(
-        HEAD + row * len(table) + 0.65,
+        HEAD + row * len(table) + 1.15,
         "Weights explained by the numbers of a tile",
         "Share of squared weights: a tile, the same fitted to the other units, and all that relative pose can explain.",
     )
@@ -146,7 +150,7 @@ def shares(table: pd.DataFrame) -> Figure:
     axes.axvline(0, color=GREY, lw=0.8)
     axes.set(ylim=(len(table) - 0.5, -0.5), xlabel="share of squared weights", yticks=at)
     axes.set_yticklabels(table.index)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.55 / (row * len(table))), ncols=2, frameon=False)
     return figure
 
 
@@ -169,13 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         found = {**pairs.published_curves(data), **pairs.published_lines(data)}
         net = Families(ck.nets.load(str(data / "nets/squeezenet1_1.onnx")), store=options.store)
         found |= pairs.squeezenet(net)
-        found |= pairs.learned_nothing(net, range(config.shuffled))
-    table, fits = rows(found, config)
-    options.out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(options.out / "shares.csv", float_format="%.5g")
-    pd.concat({name: fit.numbers for name, fit in fits.items()}, names=["pair", "number"]).to_csv(
-        options.out / "numbers.csv", float_format="%.5g"
-    )
+        chance = pairs.learned_nothing(net, range(config.shuffled))
+        found |= {f"{name}, curves to curves": pair for name, pair in chance.items()}
+    table, fits = rows(found, config, options.out)
     (options.out / "shares.png").write_bytes(to_png(shares(table)))
     for name, called in SHOWN.items():
         if name in fits:
