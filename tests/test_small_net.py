@@ -9,8 +9,9 @@ import pytest
 
 from circuitkit.errors import StimulusError
 from circuitkit.nets.small import CLASSES, SIDE, small_of
+from circuitkit.symmetry import Motion
 from experiments.small_net import __main__ as small_net
-from experiments.small_net.data import shown, varied
+from experiments.small_net.data import shown, turned, varied
 from experiments.small_net.model import SmallNet, folded
 from tests.strategies import unchecked
 
@@ -74,6 +75,19 @@ def test_images_are_varied_and_what_they_show_is_kept() -> None:
     assert float(jnp.abs(turned).max()) <= 1 + 1e-6
     middle = images[:, 12:20, 12:20].mean((1, 2))
     assert not np.allclose(plain[:, 12:20, 12:20].mean((1, 2)), middle)
+
+
+def test_images_are_turned_counter_clockwise() -> None:
+    images = shown(jnp.asarray(noise(2)[0]))
+    quarter = np.asarray(Motion(turn=90).of_images(images))
+    with unchecked():
+        np.testing.assert_allclose(turned(images, 90), quarter, atol=1e-4)
+        assert float(np.abs(np.asarray(turned(images, -90)) - quarter).max()) > 0.5
+        np.testing.assert_allclose(turned(images, 0), images, atol=1e-6)
+        # In between they are interpolated, and stay in range.
+        between = turned(images, 45)
+    assert float(jnp.abs(between).max()) <= 1 + 1e-6
+    assert float(between.std()) < float(images.std())
 
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

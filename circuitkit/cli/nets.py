@@ -74,8 +74,9 @@ def _table() -> Table:
         ("layers", "left"),
     ):
         table.add_column(column, justify=justify, no_wrap=column == "name")  # type: ignore[arg-type]
-    for name, seed in PACKAGED.items():
-        table.add_row(name, f"ours, seed {seed}", "1.4", "yes", "conv1 ... conv5")
+    for name, (seed, rotated) in PACKAGED.items():
+        title = f"ours, seed {seed}" + (", of turned images" if rotated else "")
+        table.add_row(name, title, "1.4", "yes", "conv1 ... conv5")
     for name, net in ZOO.items():
         names = list(net.names)
         layers = f"{names[0]} ... {names[-1]}" if names else "as in the file"

@@ -1,6 +1,6 @@
 """Nets by name: those that come with circuitkit, and those of the ONNX model zoo, from a folder or downloaded.
 
-    ck.nets.load("small-0")                  # comes with circuitkit
+    ck.nets.load("small-0")                  # comes with circuitkit, and so does "small-0-rotated"
     ck.nets.load("squeezenet1_1.onnx")       # a file of one's own
     ck.nets.fetch("googlenet-9")             # 28 MB into the cache, checked
     ck.nets.load("googlenet-9")              # from there, checked again
@@ -17,7 +17,7 @@ from pathlib import Path
 from circuitkit.errors import NetError, unknown_name
 from circuitkit.nets.preprocessing import Preprocessing
 from circuitkit.nets.sequential import SequentialNet
-from circuitkit.nets.small import SEEDS, small, small_name
+from circuitkit.nets.small import ROTATED_SEEDS, SEEDS, small, small_name
 from circuitkit.nets.tiny_vgg import tiny_vgg
 from circuitkit.nets.trained import TrainedNet, read_onnx
 from circuitkit.nets.weights_file import read_weights
@@ -25,8 +25,12 @@ from circuitkit.nets.zoo import ZOO, ZooNet
 
 VARIABLE = "CIRCUITKIT_NETS"
 
-PACKAGED = {small_name(seed): seed for seed in SEEDS}
-"""Nets that come with circuitkit, by name."""
+PACKAGED = {
+    small_name(seed, rotated=rotated): (seed, rotated)
+    for rotated, seeds in ((False, SEEDS), (True, ROTATED_SEEDS))
+    for seed in seeds
+}
+"""Nets that come with circuitkit, by name: the seed of each, and whether its training images were turned."""
 
 
 def load(name: str | os.PathLike[str], *, preprocessing: Preprocessing | None = None) -> TrainedNet | SequentialNet:
@@ -46,7 +50,8 @@ def load(name: str | os.PathLike[str], *, preprocessing: Preprocessing | None = 
     if called in PACKAGED:
         if preprocessing is not None:
             raise NetError(f"net {called!r} comes with circuitkit, which knows its preprocessing: leave that out.")
-        return small(PACKAGED[called])
+        seed, rotated = PACKAGED[called]
+        return small(seed, rotated=rotated)
     if called in ZOO:
         return read_onnx(find(called), preprocessing=preprocessing)
     if Path(called).suffix == ".safetensors":

@@ -2,7 +2,7 @@
 
 Run:    python -m experiments.small_net --data FOLDER --seed 0    (see the README for how long)
 Smoke:  python -m experiments.small_net --smoke                   (a few steps on noise; the tests run it)
-Writes: checkpoints and out/small-<seed>.safetensors, the folded weights
+Writes: checkpoints and out/small-<seed>.safetensors, the folded weights (small-<seed>-rotated with --rotated)
 
 A run that was interrupted goes on where its last checkpoint is. Order and variation of images are drawn from the seed
 and the step alone, so that it ends in the same weights.
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
         images, labels = read(folder / "cifar10-train.parquet")
         tested, config = read(folder / "cifar10-test.parquet"), Config()
     config = dataclasses.replace(config, rotated=options.rotated)
-    name = small_name(options.seed) + ("-rotated" if options.rotated else "")
+    name = small_name(options.seed, rotated=options.rotated)
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     weights = folded(train(images, labels, config, seed=options.seed, folder=options.out / f"{name}-checkpoints"))
