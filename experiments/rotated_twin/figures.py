@@ -102,7 +102,7 @@ def families(rows: pd.DataFrame) -> Figure:
     axes.set_ylabel("share known")
     axes.axhline(0.1, color=GREY, lw=0.8, ls=":")
     axes.set_title("classes (dotted: by chance)", fontsize=NORMAL)
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
+    axes.legend(loc="center", bbox_to_anchor=(0.5, 0.56))
     layers = list(dict.fromkeys(rows[(rows.measure == "copies") & (rows["where"] != ALL)]["where"]))
     axes = place(figure, 5.4, HEAD + 0.3, WIDTH - 5.6, 1.9)
     for look in LOOKS:
