@@ -4,11 +4,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from circuitkit import checks
+from circuitkit.nets.wrapped import Wrapped
 from circuitkit.probe import Images, Maps, Net
 from circuitkit.receptive_field import ReceptiveField
 
 
-class Shrunk(Net):
+class Shrunk(Wrapped):
     """A net that is shown images averaged over squares of pixels, as trained nets sub-sample theirs.
 
     What is left over at the bottom and on the right is not shown.
@@ -30,20 +31,6 @@ class Shrunk(Net):
         self.image_values = f"averaged over squares of {factor} pixels; then {net.image_values}"
         if net.image_size is not None:
             self.image_size = (net.image_size[0] * factor, net.image_size[1] * factor)
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers, those of the net."""
-        return self.net.layers
-
-    @property
-    def distinct_layers(self) -> tuple[str, ...]:
-        """Likewise."""
-        return self.net.distinct_layers
-
-    def unit_names(self, layer: str) -> tuple[str, ...]:
-        """Names of a layer's units, those of the net."""
-        return self.net.unit_names(layer)
 
     def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
         """What a unit sees, in pixels of the images before they are averaged."""

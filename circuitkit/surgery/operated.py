@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from circuitkit.compiling import jit
 from circuitkit.errors import NetError
+from circuitkit.nets.wrapped import Wrapped
 from circuitkit.probe import Images, Maps, Net
 from circuitkit.receptive_field import ReceptiveField
 from circuitkit.surgery.edits import edited
@@ -15,7 +16,7 @@ from circuitkit.surgery.steps import Step
 _ONLY = "operated"
 
 
-class OperatedNet(Net):
+class OperatedNet(Wrapped):
     """A net with some units changed. The net itself stays as it is.
 
     A unit sees what it saw before, as far as `receptive_field` knows: a donor that sees more is not counted.
@@ -34,20 +35,6 @@ class OperatedNet(Net):
         self._numbers = self._operation.numbers[_ONLY]
         self.name = f"{net.name}, operated" if name is None else name
         self.image_size, self.image_values = net.image_size, net.image_values
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers, those of the net."""
-        return self.net.layers
-
-    @property
-    def distinct_layers(self) -> tuple[str, ...]:
-        """Likewise."""
-        return self.net.distinct_layers
-
-    def unit_names(self, layer: str) -> tuple[str, ...]:
-        """Names of a layer's units, those of the net."""
-        return self.net.unit_names(layer)
 
     def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
         """What a unit sees in the net as it was."""
