@@ -12,7 +12,7 @@ import sys
 
 from benchmarks.harness import ROOT
 
-NAMES = ("stimuli", "sweep", "building", "equivariance", "steerable", "visualization")
+NAMES = ("stimuli", "sweep", "building", "equivariance", "steerable", "visualization", "neurons")
 
 
 def main() -> int:

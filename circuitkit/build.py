@@ -5,7 +5,7 @@ import functools
 import jax
 
 from circuitkit.errors import SpecError
-from circuitkit.kernels import Kernels, Layout, draw, lay_out
+from circuitkit.kernels import Divisor, Kernels, Layout, draw, draw_divisors, lay_out
 from circuitkit.network import CircuitNetwork
 from circuitkit.spec import Circuit
 
@@ -42,12 +42,18 @@ def build(circuit: Circuit, *, kernels: Kernels | None = None, like: Circuit | N
     # Fitting leaves arrays in a spec; the network keeps its spec as structure, which holds plain numbers only.
     plain = jax.tree.map(float, circuit if like is None else like)
     layouts = lay_out(plain)
-    if kernels is None:
-        kernels = _draw(circuit if traced else jax.tree.map(float, circuit), tuple(layouts.items()))
+    numbers, sizes = circuit if traced else jax.tree.map(float, circuit), tuple(layouts.items())
+    kernels = _draw(numbers, sizes) if kernels is None else kernels
     thresholds = {family.name: family.threshold for family in circuit.families}  # they may be traced
-    return CircuitNetwork(plain, kernels, layouts, thresholds=thresholds)
+    divisors = _draw_divisors(numbers, sizes) if any(layout.window for layout in layouts.values()) else {}
+    return CircuitNetwork(plain, kernels, layouts, thresholds=thresholds, divisors=divisors)
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def _draw(circuit: Circuit, layouts: tuple[tuple[str, Layout], ...]) -> Kernels:
     return draw(circuit, dict(layouts))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _draw_divisors(circuit: Circuit, layouts: tuple[tuple[str, Layout], ...]) -> dict[str, Divisor]:
+    return draw_divisors(circuit, dict(layouts))

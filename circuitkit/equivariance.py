@@ -12,6 +12,7 @@ whether they depend on relative pose alone.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
@@ -37,13 +38,17 @@ def measure(network: CircuitNetwork, *, count: int = 40, seed: int = 0) -> xr.Da
         seed: Of the images.
     """
     circuit = network.circuit
-    side = max(network.receptive_field(name).size[0] for name in network.needed(None)) + 11
-    images = plane_waves(side, 0.0, band=0.25, count=2, seed=seed)
+    spacing = math.lcm(*(circuit.spacing(family.name) for family in circuit.families))
+    side = max(network.receptive_field(name).size[0] for name in network.needed(None))
+    # Units that stand apart stand evenly on odd sides alone.
+    images = plane_waves(side + (11 if spacing == 1 else 12 * spacing), 0.0, band=0.25, count=2, seed=seed)
     step = 360 / circuit.order
     columns = {
         "quarter turn": lattice_errors(network, images, Motion(90)),
         "mirror": lattice_errors(network, images, Motion(0, mirror=True)),
-        "shift by (2, 3) pixels": shift_errors(network, images, down=2, right=3),
+        f"shift by ({2 * spacing}, {3 * spacing}) pixels": shift_errors(
+            network, images, down=2 * spacing, right=3 * spacing
+        ),
     }
     for band in (0.125, 0.25):
         name = f"turn by {step:g}°, up to {band:g} cycles a pixel"
@@ -77,20 +82,30 @@ def shift_errors(
     """Returns each layer's error when images are moved by whole pixels.
 
     Only positions are compared whose units see nothing but image before and after, so padding does not count.
+
+    Raises:
+        SpecError: If units are carried to where none stands, because of a stride.
     """
+    circuit = network.circuit
+    for family in circuit.families:
+        if down % (spacing := circuit.spacing(family.name)) or right % spacing:
+            raise SpecError(
+                f"units of family {family.name!r} stand every {spacing} pixels: a shift by ({down}, {right}) carries "
+                f"none to another. Wanted multiples of {spacing}."
+            )
     height, width = images.shape[1] - abs(down), images.shape[2] - abs(right)
     top, left = max(down, 0), max(right, 0)
     one = images[:, top : top + height, left : left + width]
     other = images[:, max(-down, 0) : max(-down, 0) + height, max(-right, 0) : max(-right, 0) + width]
     one_maps, other_maps = (network(part, padding="VALID") for part in (one, other))
 
-    def overlap(maps: Float[Array, "image _ _ unit"], down: int, right: int) -> Float[Array, "image _ _ unit"]:
-        rows, columns = maps.shape[1] - abs(down), maps.shape[2] - abs(right)
-        return maps[:, max(-down, 0) : max(-down, 0) + rows, max(-right, 0) : max(-right, 0) + columns]
+    def overlap(name: str, maps: Float[Array, "image _ _ unit"], sign: int) -> Float[Array, "image _ _ unit"]:
+        down_by, right_by = (sign * pixels // circuit.spacing(name) for pixels in (down, right))
+        rows, columns = maps.shape[1] - abs(down_by), maps.shape[2] - abs(right_by)
+        return maps[:, max(-down_by, 0) : max(-down_by, 0) + rows, max(-right_by, 0) : max(-right_by, 0) + columns]
 
     return {
-        name: relative_error(overlap(one_maps[name], down, right), overlap(other_maps[name], -down, -right))
-        for name in one_maps
+        name: relative_error(overlap(name, one_maps[name], 1), overlap(name, other_maps[name], -1)) for name in one_maps
     }
 
 

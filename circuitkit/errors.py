@@ -34,6 +34,10 @@ class NetError(CircuitkitError, ValueError):
     """A file that is no net, or a net that cannot be run."""
 
 
+class NeuronsError(CircuitkitError, ValueError):
+    """Neurons, or a line or plane through their inputs, that cannot be looked at together."""
+
+
 class StoreError(CircuitkitError, ValueError):
     """A place on disk that does not hold, or cannot hold, what it should."""
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from circuitkit import checks
 from circuitkit.errors import SpecError
-from circuitkit.geometry import Scalar, angle_between
+from circuitkit.geometry import Pixels, Scalar, angle_between
 from circuitkit.shapes import Shape
 from circuitkit.templates import Gabor, Spot, Tile, Tiles, Union, node
 
@@ -31,7 +31,40 @@ class Pose(NamedTuple):
     mirrored: bool = False
 
 
-@node("name", "angles", "hues", "scales", "mirrored", "twisted", "period", "size")
+@node()
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Normalisation:
+    """Divisive normalisation: a response is divided by a constant plus what the whole family responds nearby.
+
+        normalised = response / (constant + mean response)
+
+    The mean is taken after the ReLU, over all members (angles, hues, scales and hands alike), and over places around
+    the unit by a round Gaussian. It has no angle and no hue of its own, so every symmetry of the family stays. Where
+    there is much of everything, as in a texture, a unit has to stand out to be heard. Responses no longer grow in
+    proportion to contrast: they approach response / mean response. Half the contrast does what twice the constant
+    does, exactly.
+
+    Attributes:
+        within: Standard deviation of the Gaussian, in image pixels.
+        constant: The mean response at which responses are half of what they approach at high contrast. Above 0:
+            with 0, rounding would be divided by rounding where the image is flat.
+
+    Source:
+        Heeger, "Normalization of cell responses in cat striate cortex", Visual Neuroscience (1992); Schwartz and
+        Simoncelli, "Natural signal statistics and sensory gain control", Nature Neuroscience (2001); Carandini and
+        Heeger, "Normalization as a canonical neural computation", Nature Reviews Neuroscience (2012). They divide
+        powers of responses; ours are not raised to any.
+    """
+
+    within: Pixels
+    constant: Scalar
+
+    def __post_init__(self) -> None:
+        checks.number(self, "within", above=0, unit="pixels")
+        checks.number(self, "constant", above=0)
+
+
+@node("name", "angles", "hues", "scales", "mirrored", "twisted", "period", "size", "stride")
 @dataclasses.dataclass(frozen=True)
 class Family:
     """One template at evenly spaced angles: the orbit of a unit under rotation, and perhaps under more than that.
@@ -58,6 +91,10 @@ class Family:
         threshold: How much of a unit's input it passes over in silence: it responds by what exceeds this, a bias of the
             opposite sign. With one, a sum of parts looks for several of them at once, and responses no longer scale
             with the image's contrast.
+        normalised: What responses are divided by, after the ReLU; left out, by nothing.
+        stride: Of the places where what it reads has units, every so-manieth has units of this family, down and across.
+            Later families read it on this coarser grid, which is less work. The middle of the image always has one; so
+            quarter turns and mirrors stay exact on images whose sides are odd.
 
     Source:
         The kinds of families: Olah et al., "Naturally Occurring Equivariance in Neural Networks", Distill (2020).
@@ -73,6 +110,8 @@ class Family:
     period: float | None = dataclasses.field(kw_only=True, default=None)
     size: int | None = dataclasses.field(kw_only=True, default=None)
     threshold: Scalar | None = dataclasses.field(kw_only=True, default=None)
+    normalised: Normalisation | None = dataclasses.field(kw_only=True, default=None)
+    stride: int = dataclasses.field(kw_only=True, default=1)
 
     def __post_init__(self) -> None:
         part = f"family {self.name!r}"
@@ -83,6 +122,11 @@ class Family:
         checks.whole(part, "angles", self.angles)
         if self.threshold is not None:
             checks.number(self, "threshold", part=part, at_least=0)
+        if checks.is_plain(self.normalised) or isinstance(self.normalised, str | bool):
+            raise SpecError(
+                f"{part} has normalised={self.normalised!r}: wanted Normalisation(within=12, constant=0.1), or None."
+            )
+        checks.whole(part, "stride", self.stride)
         if self.size is not None:
             checks.odd(part, "size", self.size)
         if not self.has_angle and self.angles != 1:

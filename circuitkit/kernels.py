@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from circuitkit.geometry import angle_between, hue_circle, pixel_grid, turned_back
+from circuitkit.geometry import Scalar, angle_between, hue_circle, pixel_grid, turned_back
 from circuitkit.motifs.tiling import Relative, tile_pattern
 from circuitkit.spec import Circuit, Family, Flank, Gabor, Pose, Spot, Tile, Union
 
@@ -35,11 +35,17 @@ class Layout(NamedTuple):
         sources: Names of the families that it reads, or `image`, in the order of the kernel's input channels.
         widths: Number of channels of each.
         shape: Of the kernel, HWIO.
+        spacing: Pixels from one weight of the kernel to the next, as between the units that it reads.
+        stride: Of all places, every so-manieth is kept.
+        window: Side of the square, in places kept, over which responses are averaged to divide by; 0 if by nothing.
     """
 
     sources: tuple[str, ...]
     widths: tuple[int, ...]
     shape: tuple[int, int, int, int]
+    spacing: int = 1
+    stride: int = 1
+    window: int = 0
 
     def channels(self, source: str) -> slice:
         """Returns where a source's channels stand among the kernel's input channels."""
@@ -52,23 +58,47 @@ Kernels = dict[str, Float[Array, "h w source member"]]
 """One HWIO kernel for each family."""
 
 
+class Divisor(NamedTuple):
+    """What the responses of a normalised family are divided by: a constant plus their weighted mean nearby.
+
+    Attributes:
+        profile: Weights along rows, and along columns alike; they sum to 1.
+        constant: The constant.
+    """
+
+    profile: Float[Array, " side"]
+    constant: Scalar
+
+
 def lay_out(circuit: Circuit) -> dict[str, Layout]:
     """Returns what each family reads and the shape of its kernel, before anything is drawn."""
     layouts = {}
     for family in circuit.families:
-        side = kernel_size(family)
         sources = family.source_names
         widths = tuple(len(circuit[name]) for name in sources)
+        spacing = circuit.spacing(sources[0]) if sources else 1
         if not sources:
             sources, widths = (IMAGE,), (circuit.channels,)
-        layouts[family.name] = Layout(sources, widths, (side, side, sum(widths), len(family)))
+        side, window = kernel_size(family, spacing), 0
+        if family.normalised is not None:
+            window = _taps(TILE_REACH * float(family.normalised.within), spacing * family.stride)
+        shape = (side, side, sum(widths), len(family))
+        layouts[family.name] = Layout(sources, widths, shape, spacing, family.stride, window)
     return layouts
 
 
-def kernel_size(family: Family) -> int:
-    """Returns the side of a family's kernels: as given, or odd and large enough for its template."""
+def kernel_size(family: Family, spacing: int = 1) -> int:
+    """Returns the side of a family's kernels, odd: as given, or large enough for its template.
+
+    Args:
+        family: The family.
+        spacing: Pixels between the units that it reads.
+
+    Returns:
+        The number of weights along a side, so many pixels apart: the side in pixels, where it reads at every one.
+    """
     if family.size is not None:
-        return family.size
+        return 2 * (family.size // 2 // spacing) + 1
     match family.looks_for:
         case Gabor(sigma=sigma):
             reach = GABOR_REACH * float(sigma)
@@ -78,7 +108,12 @@ def kernel_size(family: Family) -> int:
             return 1
         case _:
             reach = max(map(_extent, family.tiles))
-    return 2 * max(1, round(reach * max(family.scales))) + 1
+    return _taps(reach * max(family.scales), spacing)
+
+
+def _taps(reach: float, spacing: int) -> int:
+    """Returns how many weights, so many pixels apart, reach so many pixels from the middle; at least three."""
+    return 2 * max(1, round(reach / spacing)) + 1
 
 
 def _extent(tile: Tile) -> float:
@@ -109,10 +144,25 @@ def draw(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> Kernels:
                 kernel = jnp.zeros(layout.shape)
                 for tile in family.tiles:
                     channels = np.concatenate([np.r_[layout.channels(name)] for name in tile.source_names])
-                    drawn = draw_tile(family, tile, [circuit[name] for name in tile.source_names], layout.shape[0])
+                    sources = [circuit[name] for name in tile.source_names]
+                    drawn = draw_tile(family, tile, sources, layout.shape[0], layout.spacing)
                     kernel = kernel.at[:, :, channels].add(drawn)
                 kernels[family.name] = kernel
     return kernels
+
+
+def draw_divisors(circuit: Circuit, layouts: dict[str, Layout] | None = None) -> dict[str, Divisor]:
+    """Draws what the responses of each normalised family are divided by. Arguments are those of `draw`."""
+    layouts = lay_out(circuit) if layouts is None else layouts
+    divisors = {}
+    for family in circuit.families:
+        if family.normalised is not None:
+            layout = layouts[family.name]
+            # One row of a grid: a round Gaussian is the product of its rows and its columns.
+            x = pixel_grid(layout.window)[0][0] * (layout.spacing * layout.stride)
+            profile = jnp.exp(-(x**2) / (2 * family.normalised.within**2))
+            divisors[family.name] = Divisor(profile / jnp.sum(profile), family.normalised.constant)
+    return divisors
 
 
 def draw_gabors(family: Family, gabor: Gabor, size: int, channels: int = 1) -> Float[Array, "size size channel member"]:
@@ -139,11 +189,12 @@ def draw_spots(family: Family, spot: Spot, size: int, channels: int = 1) -> Floa
 
 
 def _own_frame(
-    family: Family, size: int, *, turned: float = 0.0
+    family: Family, size: int, *, spacing: int = 1, turned: float = 0.0
 ) -> tuple[Float[Array, "member h w"], Float[Array, "member h w"]]:
-    """Returns every pixel of a kernel as each member sees it: in its own pose, or turned against that, at scale 1."""
+    """Returns every place of a kernel as each member sees it: in its own pose, or turned against that, at scale 1."""
     poses = family.unit_poses
-    x, y = turned_back(*pixel_grid(size), [pose.angle + _hand(pose) * turned for pose in poses])
+    x, y = (spacing * part for part in pixel_grid(size))
+    x, y = turned_back(x, y, [pose.angle + _hand(pose) * turned for pose in poses])
     hand, scale = (
         jnp.asarray(each, jnp.float32)[:, None, None]
         for each in ([_hand(pose) for pose in poses], [pose.scale for pose in poses])
@@ -185,9 +236,11 @@ def draw_union(family: Family, sources: list[Family]) -> Float[Array, "1 1 sourc
     return jnp.asarray(same / same.sum(axis=0), jnp.float32)[None, None]
 
 
-def draw_tile(family: Family, tile: Tile, sources: list[Family], size: int) -> Float[Array, "size size source member"]:
-    """Draws one tile of a family, from all units of its sources side by side."""
-    x, y = _own_frame(family, size, turned=tile.turned)
+def draw_tile(
+    family: Family, tile: Tile, sources: list[Family], size: int, spacing: int = 1
+) -> Float[Array, "size size source member"]:
+    """Draws one tile of a family, from all units of its sources side by side, which stand every `spacing` pixels."""
+    x, y = _own_frame(family, size, spacing=spacing, turned=tile.turned)
     units = [unit for source in sources for unit in _standing(source)]
     hue_counts, count = tile.hue_tolerance is not None, len(units)
     # Half a turn and half a turn of hue make the same unit of a twisted one: it is read in both of its poses.

@@ -1,7 +1,12 @@
 """Circuits as Flax NNX modules: convolutions whose weights were set by hand, all activations by name.
 
 Nothing is drawn here; `build` hands the kernels in, and each is checked at the door. Grey, the value 0, excites
-nothing, and responses scale with the image's contrast, unless a family has a threshold: no other bias is there.
+nothing, and responses scale with the image's contrast, unless a family has a threshold or is normalised: no other bias
+is there.
+
+Where a family has a stride, places are counted from the middle of the map (of two middle ones, from the one above and
+to the left), whatever its size and padding. So maps of one spacing lie over each other, and the middle place of every
+map looks at the middle of the image.
 """
 
 import dataclasses
@@ -12,16 +17,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from circuitkit import checks
 from circuitkit.errors import ImageError, KernelError, unknown_name
 from circuitkit.geometry import Scalar
-from circuitkit.kernels import IMAGE, Kernels, Layout
+from circuitkit.kernels import IMAGE, Divisor, Kernels, Layout
 from circuitkit.receptive_field import ReceptiveField
 from circuitkit.spec import Circuit
 
 Padding = Literal["SAME", "VALID"]
+
+DIVISOR = "divisor of a normalised family"
+"""The name of a divisor among the operations of a network: what makes it linear knows it by that."""
+
 Maps = Float[Array, "image row column unit"]
 
 
@@ -63,14 +73,21 @@ class Activations(Mapping[str, Maps]):
 
 
 class HandsetConv(nnx.Module):
-    """A convolution with a kernel set by hand, less the threshold, then ReLU. Stride 1.
+    """A convolution with a kernel set by hand, less the threshold, then ReLU; then, if normalised, the division.
 
     Raises:
-        KernelError: If the kernel is not the shape that the layout promises, or holds NaN or infinity.
+        KernelError: If the kernel is not the shape that the layout promises, or holds NaN or infinity; or if the
+            divisor is missing, or not as large as promised.
     """
 
     def __init__(
-        self, kernel: Float[Array, "..."], layout: Layout, *, name: str, threshold: Scalar | None = None
+        self,
+        kernel: Float[Array, "..."],
+        layout: Layout,
+        *,
+        name: str,
+        threshold: Scalar | None = None,
+        divisor: Divisor | None = None,
     ) -> None:
         if kernel.shape != layout.shape:
             raise KernelError(
@@ -86,18 +103,66 @@ class HandsetConv(nnx.Module):
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(-jnp.asarray(0.0 if threshold is None else threshold, jnp.float32))
         self.layout = layout
+        if (window := 0 if divisor is None else len(divisor.profile)) != layout.window:
+            raise KernelError(
+                f"layer {name!r} got a divisor of {window} places, but its spec promises {layout.window} (0 for none). "
+                "Draw it with kernels.draw_divisors."
+            )
+        if divisor is not None:
+            self.profile = nnx.Param(divisor.profile)
+            self.constant = nnx.Param(jnp.asarray(divisor.constant, jnp.float32))
 
     def __call__(self, inputs: Float[Array, "image h w source"], *, padding: Padding) -> Maps:
-        """Returns the rectified responses."""
+        """Returns the rectified responses, divided by what is nearby if the family is normalised."""
+        stride = self.layout.stride
         seen = jax.lax.conv_general_dilated(
             inputs,
             self.kernel[...],
-            window_strides=(1, 1),
-            padding=padding,
+            window_strides=(stride, stride),
+            padding=[self._margins(side, padding) for side in inputs.shape[1:3]],
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
             precision=jax.lax.Precision.HIGHEST,
         )
-        return nnx.relu(seen + self.bias[...])
+        responses = nnx.relu(seen + self.bias[...])
+        return self._divided(responses, padding) if self.layout.window else responses
+
+    def _margins(self, side: int, padding: Padding) -> tuple[int, int]:
+        """Returns what to add to a map before and after, so that its middle is the middle of what comes out."""
+        reach, stride = self.layout.shape[0] // 2, self.layout.stride
+        before, after = (reach, reach) if padding == "SAME" else (0, 0)
+        places = side + before + after - 2 * reach
+        # What the stride passes over at both ends is not read at all.
+        return before - (places - 1) // 2 % stride, after - places // 2 % stride
+
+    def _divided(self, responses: Maps, padding: Padding) -> Float[Array, "image _ _ unit"]:
+        """Returns responses divided by the constant and their mean nearby; without padding, of inner places alone."""
+        mean = jnp.mean(responses, axis=-1, keepdims=True)
+        for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):  # down, then across
+            mean = jax.lax.conv_general_dilated(
+                mean,
+                self.profile[...].reshape(shape),
+                window_strides=(1, 1),
+                padding=padding,
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                precision=jax.lax.Precision.HIGHEST,
+            )
+        cut = (responses.shape[1] - mean.shape[1]) // 2  # without padding, there are fewer means than responses
+        kept = responses[:, cut : cut + mean.shape[1], cut : cut + mean.shape[2]]
+        return kept / checkpoint_name(mean + self.constant[...], DIVISOR)
+
+    @property
+    def reach(self) -> int:
+        """Side of the square of places, of those that it reads, that a unit hangs on."""
+        return self.layout.shape[0] + self.layout.stride * (max(self.layout.window, 1) - 1)
+
+    def places(self, side: int, padding: Padding) -> int:
+        """Returns how many places along a side come out where so many go in; 0 or less if the map is too small."""
+        reach, stride = self.layout.shape[0] // 2, self.layout.stride
+        places = side - (2 * reach if padding == "VALID" else 0)
+        if places < 1:
+            return places
+        kept = (places - 1) // 2 // stride + places // 2 // stride + 1
+        return kept - (max(self.layout.window, 1) - 1 if padding == "VALID" else 0)
 
 
 class CircuitNetwork(nnx.Module):
@@ -115,6 +180,7 @@ class CircuitNetwork(nnx.Module):
         layouts: dict[str, Layout],
         *,
         thresholds: Mapping[str, Scalar | None] | None = None,
+        divisors: Mapping[str, Divisor] | None = None,
     ) -> None:
         for name in kernels:
             if name not in layouts:
@@ -125,7 +191,9 @@ class CircuitNetwork(nnx.Module):
         given = {family.name: family.threshold for family in circuit.families} | dict(thresholds or {})
         self.layers = nnx.Dict(
             {
-                name: HandsetConv(kernels[name], layout, name=name, threshold=given[name])
+                name: HandsetConv(
+                    kernels[name], layout, name=name, threshold=given[name], divisor=(divisors or {}).get(name)
+                )
                 for name, layout in layouts.items()
             }
         )
@@ -207,9 +275,9 @@ class CircuitNetwork(nnx.Module):
         """Returns the activations with those of some more layers."""
         for name in names:
             conv = self.layers[name]
-            inputs = _aligned([activations[source] for source in conv.layout.sources])
-            if min(inputs.shape[1:3]) < (conv.layout.shape[0] if padding == "VALID" else 1):
-                side = self.receptive_field(name).size[0] if IMAGE in activations else conv.layout.shape[0]
+            inputs = aligned([activations[source] for source in conv.layout.sources])
+            if min(conv.places(side, padding) for side in inputs.shape[1:3]) < 1:
+                side = self.receptive_field(name).size[0] if IMAGE in activations else conv.reach
                 raise ImageError(
                     f"{shown} are too small for layer {name!r}, whose units see {side}x{side}. Give larger "
                     f"{shown.partition(' ')[0]}, or padding='SAME'."
@@ -230,22 +298,38 @@ class CircuitNetwork(nnx.Module):
                 wanted.update(self.layers[name].layout.sources)
         return tuple(name for name in names if name in wanted)
 
-    def receptive_field(self, layer: str) -> ReceptiveField:
-        """Returns what a unit of a layer sees, padding `SAME`.
+    def receptive_field(
+        self, layer: str, image_size: tuple[int, int] | None = None, *, padding: Padding = "SAME"
+    ) -> ReceptiveField:
+        """Returns what a unit of a layer sees.
+
+        Args:
+            layer: The layer.
+            image_size: Rows and columns of the images. Where a family has a stride, the place of the first unit hangs
+                on it; left out, it is for images that hold one unit in their middle.
+            padding: As when the net is called.
 
         Raises:
             UnknownNameError: If there is no such layer.
         """
         self.needed(layer)  # refuses a layer that does not exist
-        side = self.layers[layer].layout.shape[0]
-        fields = [
-            self.receptive_field(source) if source != IMAGE else ReceptiveField()
-            for source in self.layers[layer].layout.sources
-        ]
-        field = fields[0]
-        for other in fields[1:]:
-            field = field.merged(other)
-        return field.through(kernel=(side, side), pad=(side // 2, side // 2))
+        side, spacing = self._size(layer), self.circuit.spacing(layer)
+        sides = image_size or ((1, 1) if padding == "SAME" else (side, side))
+        # The middle unit of a map looks at the middle pixel.
+        row, column = ((n - 1) // 2 - spacing * ((self._places(layer, n, padding) - 1) // 2) for n in sides)
+        return ReceptiveField((side, side), (spacing, spacing), (float(row), float(column)))
+
+    def _size(self, layer: str) -> int:
+        """Returns how many pixels a unit sees along a side."""
+        conv = self.layers[layer]
+        read = [1 if source == IMAGE else self._size(source) for source in conv.layout.sources]
+        return max(read) + (conv.reach - 1) * conv.layout.spacing
+
+    def _places(self, layer: str, pixels: int, padding: Padding) -> int:
+        """Returns how many units a layer has along a side of so many pixels."""
+        conv = self.layers[layer]
+        read = [pixels if source == IMAGE else self._places(source, pixels, padding) for source in conv.layout.sources]
+        return conv.places(min(read), padding)
 
 
 def to_grey(images: Float[Array, "image h w channel"]) -> Float[Array, "image h w 1"]:
@@ -268,11 +352,11 @@ def to_rgb(images: Float[Array, "image h w channel"]) -> Float[Array, "image h w
     return jnp.broadcast_to(images, (*images.shape[:3], 3))
 
 
-def _aligned(maps: list[Float[Array, "image _ _ _"]]) -> Float[Array, "image h w source"]:
+def aligned(maps: list[Float[Array, "image _ _ _"]]) -> Float[Array, "image h w source"]:
     """Puts maps side by side; with padding VALID deeper ones are smaller, and the others are cut to fit."""
     height, width = (min(m.shape[axis] for m in maps) for axis in (1, 2))
     cut = []
     for m in maps:
-        top, left = (m.shape[1] - height) // 2, (m.shape[2] - width) // 2
+        top, left = (m.shape[1] - 1) // 2 - (height - 1) // 2, (m.shape[2] - 1) // 2 - (width - 1) // 2
         cut.append(m[:, top : top + height, left : left + width])
     return jnp.concatenate(cut, axis=-1)

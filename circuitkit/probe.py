@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 from circuitkit import checks
 from circuitkit.cropping import Cropped, Interval, crop
 from circuitkit.errors import ImageError, NetError, SpecError, UnknownNameError, unknown_name
+from circuitkit.kernels import Divisor
 from circuitkit.network import CircuitNetwork
 from circuitkit.receptive_field import ReceptiveField
 
@@ -371,10 +372,8 @@ class HandbuiltNet(Net):
         return self.network.circuit[layer].unit_names
 
     def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField:
-        """What a unit sees; without padding, unit (0, 0) sees the corner of the image, whatever its size."""
-        del image_size
-        size = self.network.receptive_field(layer).size
-        return ReceptiveField(size=size, first=((size[0] - 1) / 2, (size[1] - 1) / 2))
+        """What a unit sees. Without padding, unit (0, 0) sees the corner of the image, but for what a stride skips."""
+        return self.network.receptive_field(layer, image_size, padding="VALID")
 
     def maps(self, images: Images, layer: str) -> Maps:
         """Runs images (grey or RGB) through the circuit up to a layer."""
@@ -396,7 +395,10 @@ class HandbuiltNet(Net):
         return self.network.run_from(given, layer, padding="VALID")
 
     def with_weights(self, change: Callable[[Weight], Float[Array, "..."]], *, name: str) -> "HandbuiltNet":
-        """Returns the same circuit with other kernels, each called by its family, and other biases, if it has any."""
+        """Returns the same circuit with other kernels, each called by its family, and other biases, if it has any.
+
+        The constant of a normalised family is a weight, too; the window that it averages over stays.
+        """
         layers = self.network.layers
         kernels = {family: change(Weight(family, "kernel", conv.kernel[...])) for family, conv in layers.items()}
         thresholds = {
@@ -404,6 +406,11 @@ class HandbuiltNet(Net):
             for family in self.network.circuit.families
             if family.threshold is not None
         }
+        divisors = {
+            family: Divisor(conv.profile[...], change(Weight(f"{family} constant", "constant", conv.constant[...])))
+            for family, conv in layers.items()
+            if conv.layout.window
+        }
         layouts = {family: conv.layout for family, conv in layers.items()}
-        network = CircuitNetwork(self.network.circuit, kernels, layouts, thresholds=thresholds)
+        network = CircuitNetwork(self.network.circuit, kernels, layouts, thresholds=thresholds, divisors=divisors)
         return HandbuiltNet(network, name=name)

@@ -6,13 +6,14 @@ to be made twice, in two ways, to go unnoticed.
 """
 
 import cmath
-import functools
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from circuitkit.reference_paths import follow, innermost
 from circuitkit.spec import (
     Arc,
     Away,
@@ -27,6 +28,7 @@ from circuitkit.spec import (
     HueFlank,
     Inhibition,
     Line,
+    Normalisation,
     OppositeArc,
     Pose,
     Reversed,
@@ -42,38 +44,71 @@ Coloured = Float[np.ndarray, "h w channel"]
 Maps = Float[np.ndarray, "unit h w"]
 
 
-def respond(circuit: Circuit, image: Coloured, sizes: dict[str, int]) -> dict[str, Maps]:
-    """Returns the response of every unit at every pixel, padding with 0.
+def respond(
+    circuit: Circuit, image: Coloured, sizes: Mapping[str, int], windows: Mapping[str, int] | None = None
+) -> dict[str, Maps]:
+    """Returns the response of every unit at every place, padding with 0.
 
     Args:
         circuit: The spec.
         image: Grey values, one channel; or red, green and blue.
-        sizes: Side of each family's kernels: how far the templates are followed before they are cut.
+        sizes: Weights along a side of each family's kernels: how far the templates are followed before they are cut.
+        windows: Places along a side over which each normalised family is averaged, likewise.
     """
-    responses: dict[str, Maps] = {}
+    responses: dict[str, Maps] = {}  # at every pixel; 0 where a family with a stride has no unit
+    apart = {"image": 1}
     for family in circuit.families:
         reach = sizes[family.name] // 2
+        spacing = apart[family.source_names[0] if family.source_names else "image"]
         if isinstance(family.looks_for, Gabor | Spot):
             drawn = image_weights(family, reach, image.shape[2])
             inputs = np.stack([_correlate_all(image, weights) for weights in drawn])
-            responses[family.name] = np.maximum(inputs - float(family.threshold or 0), 0.0)
-            continue
-        units = []
-        for member in family.unit_poses:
-            total = np.zeros(image.shape[:2], dtype=np.float64)
-            for source in family.source_names:
-                for unit, response in zip(circuit[source].unit_poses, responses[source], strict=True):
-                    if isinstance(family.looks_for, Union):
-                        sources = [circuit[name] for name in family.source_names]
-                        total += union_weight(family, member, unit, sources) * response
-                    for tile in family.tiles:
-                        if source in tile.source_names:
-                            sources = [circuit[name] for name in tile.source_names]
-                            weights = tile_weights(tile, circuit[source], sources, family, member, unit, reach)
-                            total += _correlate(response, weights)
-            units.append(np.maximum(total - float(family.threshold or 0), 0.0))
-        responses[family.name] = np.stack(units)
-    return responses
+        else:
+            inputs = np.stack([_input(circuit, family, pose, responses, reach, spacing) for pose in family.unit_poses])
+        apart[family.name] = spacing * family.stride
+        rectified = np.maximum(inputs - float(family.threshold or 0), 0.0)
+        for row, column in np.ndindex(image.shape[:2]):
+            from_middle = row - (image.shape[0] - 1) // 2, column - (image.shape[1] - 1) // 2
+            if any(steps % apart[family.name] for steps in from_middle):
+                rectified[:, row, column] = 0.0
+        if family.normalised is not None:
+            if windows is None or family.name not in windows:
+                raise TypeError(f"family {family.name!r} is normalised: say in windows over how many places.")
+            rectified = _divided(family.normalised, rectified, windows[family.name] // 2, apart[family.name])
+        responses[family.name] = rectified
+    starts = {
+        name: [(side - 1) // 2 % spacing for side in image.shape[:2]] for name, spacing in apart.items()
+    }  # of the rows and columns that have units
+    return {
+        name: maps[:, starts[name][0] :: apart[name], starts[name][1] :: apart[name]]
+        for name, maps in responses.items()
+    }
+
+
+def _input(
+    circuit: Circuit, family: Family, member: Pose, responses: dict[str, Maps], reach: int, spacing: int
+) -> Image:
+    """Returns what a member of a family reads of earlier families, at every pixel."""
+    total = np.zeros(responses[family.source_names[0]].shape[1:], dtype=np.float64)
+    for source in family.source_names:
+        for unit, response in zip(circuit[source].unit_poses, responses[source], strict=True):
+            if isinstance(family.looks_for, Union):
+                sources = [circuit[name] for name in family.source_names]
+                total += union_weight(family, member, unit, sources) * response
+            for tile in family.tiles:
+                if source in tile.source_names:
+                    sources = [circuit[name] for name in tile.source_names]
+                    weights = tile_weights(tile, circuit[source], sources, family, member, unit, reach, spacing)
+                    total += _correlate(response, weights, spacing)
+    return total
+
+
+def _divided(by: Normalisation, responses: Maps, reach: int, spacing: int) -> Maps:
+    """Returns responses divided by the constant and by what all members respond nearby."""
+    bumps = np.array([math.exp(-(abs(z) ** 2) / (2 * float(by.within) ** 2)) for z in _offsets(reach, spacing)])
+    weights = (bumps / bumps.sum()).reshape(2 * reach + 1, -1)
+    nearby = sum(_correlate(response, weights, spacing) for response in responses) / len(responses)
+    return np.asarray(responses / (float(by.constant) + nearby))
 
 
 def image_weights(family: Family, reach: int, channels: int = 1) -> list[Coloured]:
@@ -150,15 +185,23 @@ def _seen(tile: Tile, family: Family, member: Pose, source: Family, unit: Pose) 
 
 
 def tile_weights(
-    tile: Tile, source: Family, sources: list[Family], family: Family, member: Pose, unit: Pose, reach: int
+    tile: Tile,
+    source: Family,
+    sources: list[Family],
+    family: Family,
+    member: Pose,
+    unit: Pose,
+    reach: int,
+    spacing: int = 1,
 ) -> Image:
-    """Returns the weights from a source unit to a member of a family, row 0 on top."""
-    weights = np.zeros(len(_offsets(reach)))
+    """Returns the weights from a source unit to a member of a family, row 0 on top, so many pixels apart."""
+    offsets = _offsets(reach, spacing)
+    weights = np.zeros(len(offsets))
     terms: list[Inhibition | None] = [None, *tile.minus]
     first = family.unit_poses[0]
     for term in terms:
         if isinstance(term, Rival):
-            weights -= tile.weight * term.strength * _of_rivals(tile, source, sources, family, member, unit, reach)
+            weights -= tile.weight * term.strength * _of_rivals(tile, source, sources, family, member, unit, offsets)
             continue
         strength = tile.weight * (1.0 if term is None else -term.strength)
         # The scale is the whole pattern of the first member, over all sources.
@@ -167,25 +210,31 @@ def tile_weights(
             for kind in sources
             for each in kind.unit_poses
             for seen in _seen(tile, family, first, kind, each)
-            for z in _offsets(reach)
+            for z in offsets
         )
         pattern = [
             sum(_pattern(term, tile, _relative(z, member, tile.turned), seen) for seen in ways)
             for ways in (_seen(tile, family, member, source, unit),)
-            for z in _offsets(reach)
+            for z in offsets
         ]
         weights += strength * np.array(pattern) / whole * (first.scale / member.scale) ** 2
     return weights.reshape(2 * reach + 1, -1)
 
 
 def _of_rivals(
-    tile: Tile, source: Family, sources: list[Family], family: Family, member: Pose, unit: Pose, reach: int
+    tile: Tile,
+    source: Family,
+    sources: list[Family],
+    family: Family,
+    member: Pose,
+    unit: Pose,
+    offsets: list[complex],
 ) -> Float[np.ndarray, " offset"]:
     """Returns what a source unit makes of all other members, as a share of what all sources make of the first one's."""
 
     def excites(other: Pose, kind: Family, each: Pose) -> Float[np.ndarray, " offset"]:
         seen = _seen(tile, family, other, kind, each)
-        total = [sum(_excitation(tile, _relative(z, other, tile.turned), way) for way in seen) for z in _offsets(reach)]
+        total = [sum(_excitation(tile, _relative(z, other, tile.turned), way) for way in seen) for z in offsets]
         return np.array(total)
 
     def others(than: Pose) -> list[Pose]:
@@ -208,7 +257,7 @@ def _pattern(
         case None:
             return _excitation(tile, z, seen)
         case Crossing():
-            distance, along, tangent = _follow(tile.along, z)
+            distance, along, tangent = follow(tile.along, z)
             near = _near(distance, along, tile)
             return near * math.sin(math.radians(seen.direction - tangent)) ** 2 * _likeness(tile, seen)
         case OppositeArc():
@@ -222,7 +271,7 @@ def _pattern(
 
 
 def _excitation(tile: Tile, z: complex, seen: _Seen, *, offset: float = 0.0) -> float:
-    distance, along, tangent = _follow(tile.along, z)
+    distance, along, tangent = follow(tile.along, z)
     near = _near(distance - offset, along, tile) * _likeness(tile, seen)
     if tile.hue_tolerance is not None:
         near *= _bell(seen.hue, float(tile.hue_tolerance), 360.0)
@@ -253,81 +302,11 @@ def _near(distance: float, along: float, tile: Tile) -> float:
     spread, half = float(tile.spread), float(tile.along.length) / 2
     blurred = math.sqrt(2) * spread
     # A point on a circle is also found a lap or two further on, and back.
-    shape = _innermost(tile.along)
+    shape = innermost(tile.along)
     laps = (-2, -1, 0, 1, 2) if isinstance(shape, Arc | Circle) else (0,)
     places = [along + lap * 2 * math.pi * float(getattr(shape, "radius", 0)) for lap in laps]
     inside = sum(math.erfc((place - half) / blurred) - math.erfc((place + half) / blurred) for place in places)
     return math.exp(-((distance / spread) ** 2) / 2) * inside / 2
-
-
-def _innermost(shape: object) -> object:
-    return _innermost(shape.shape) if isinstance(shape, Away) else shape
-
-
-def _follow(shape: object, z: complex) -> tuple[float, float, float]:
-    """Returns distance from the path, arc length along it, and its tangent in degrees, nearest to z."""
-    match shape:
-        case Away():
-            return _follow(shape.shape, z - complex(float(shape.x), float(shape.y)))
-        case Line():
-            return z.imag, z.real, 0.0
-        case Arc():
-            radius = float(shape.radius)
-            spoke = z + radius  # from the centre of curvature
-            # Every direction is nearest to the centre itself; by convention, the apex is.
-            around = cmath.phase(spoke) if abs(spoke) > 1e-5 * radius else 0.0
-            return abs(spoke) - radius, radius * around, 90.0 + math.degrees(around)
-        case Circle():
-            if abs(z) < 1e-5:
-                return 0.0, math.inf, 90.0  # no point of the path in particular: no unit there counts
-            outside, around = abs(z) - float(shape.radius), cmath.phase(z)
-            if shape.inwards:  # the same path, run the other way round
-                return -outside, -float(shape.radius) * around, math.degrees(around) - 90.0
-            return outside, float(shape.radius) * around, 90.0 + math.degrees(around)
-        case Beside():
-            return z.real - float(shape.distance), z.imag, 90.0
-        case Corner():
-            return _follow_corner(shape, z)
-        case Spiral():
-            return _follow_spiral(float(shape.radius), math.radians(float(shape.pitch)), z)
-        case _:
-            raise TypeError(f"the reference does not know the shape {type(shape).__name__}: write its formula here.")
-
-
-def _follow_corner(shape: Corner, z: complex) -> tuple[float, float, float]:
-    if z.imag < 0:
-        distance, along, tangent = _follow_corner(shape, z.conjugate())
-        return distance, -along, 180.0 - tangent
-    radius, turn = float(shape.rounding), math.radians(90.0 - float(shape.opening) / 2)
-    spoke = z + radius
-    arm = spoke * cmath.rect(1, -turn)  # with the upper arm upright, and to the right of the rounding's centre
-    if arm.imag >= 0:
-        distance, along, tangent = arm.real - radius, radius * turn + arm.imag, 90.0 + math.degrees(turn)
-    else:
-        distance, along = abs(spoke) - radius, radius * cmath.phase(spoke) if abs(spoke) else 0.0
-        tangent = 90.0 + math.degrees(cmath.phase(spoke))
-    # On the line between the arms both are meant: the tangent across, and the middle of the path.
-    return (distance, 0.0, 90.0) if abs(z.imag) < 1e-12 else (distance, along, tangent)
-
-
-@functools.cache
-def _follow_spiral(radius: float, pitch: float, z: complex) -> tuple[float, float, float]:
-    growth = math.tan(pitch)
-    point = radius + z * cmath.rect(1, -pitch)
-
-    def way(turn: float) -> float:
-        """Returns how far the point lies ahead of a place on the arm, along its tangent there."""
-        place = radius * cmath.exp(complex(growth, 1.0) * turn)
-        return ((point - place) * cmath.rect(1, turn + math.pi / 2 - pitch).conjugate()).real
-
-    low, high = cmath.phase(point) - 1.0, cmath.phase(point) + 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if way(middle) > 0 else (low, middle)
-    place = radius * cmath.exp(complex(growth, 1.0) * low)
-    distance = ((point - place) * cmath.rect(1, low - pitch).conjugate()).real
-    along = radius * low if abs(growth) < 1e-9 else (abs(place) - radius) / math.sin(pitch)
-    return distance, along, 90.0 + math.degrees(low)
 
 
 def _tangent(family: Family, pose: Pose) -> float:
@@ -344,7 +323,7 @@ def _tangent(family: Family, pose: Pose) -> float:
     if not bulging and not straight:
         return 90.0  # rings: none is meant
     deciding = bulging[0] if bulging else straight[0]
-    against = deciding.turned + (0.0 if isinstance(_innermost(deciding.along), Line) else 90.0)
+    against = deciding.turned + (0.0 if isinstance(innermost(deciding.along), Line) else 90.0)
     return pose.angle + (180.0 - against if pose.mirrored else against)
 
 
@@ -362,23 +341,24 @@ def _relative(z: complex, pose: Pose, turned: float) -> complex:
     return (own.conjugate() if pose.mirrored else own) * cmath.rect(1, -math.radians(turned))
 
 
-def _offsets(reach: int) -> list[complex]:
+def _offsets(reach: int, spacing: int = 1) -> list[complex]:
     """Returns the offsets that a kernel covers, row by row from the top left, y up."""
     steps = range(-reach, reach + 1)
-    return [complex(x, -row) for row in steps for x in steps]
+    return [complex(spacing * x, -spacing * row) for row in steps for x in steps]
 
 
 def _correlate_all(image: Coloured, weights: Coloured) -> Image:
     return np.asarray(sum(_correlate(image[..., k], weights[..., k]) for k in range(image.shape[2])))
 
 
-def _correlate(image: Image, weights: Image) -> Image:
+def _correlate(image: Image, weights: Image, spacing: int = 1) -> Image:
     """Returns at each pixel the sum of the weights times the pixels under them; 0 outside the image."""
-    reach = weights.shape[0] // 2
+    reach = weights.shape[0] // 2 * spacing
     padded = np.pad(image.astype(np.float64), reach)
     height, width = image.shape
     total = np.zeros((height, width))
     for row in range(weights.shape[0]):
         for column in range(weights.shape[1]):
-            total += weights[row, column] * padded[row : row + height, column : column + width]
+            top, left = row * spacing, column * spacing
+            total += weights[row, column] * padded[top : top + height, left : left + width]
     return total

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 
 from circuitkit import checks
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.family import Family, Pose
+from circuitkit.family import Family, Normalisation, Pose
 from circuitkit.geometry import Scalar
 from circuitkit.shapes import Arc, Away, Beside, Circle, Corner, Line, Shape, Spiral
 from circuitkit.templates import (
@@ -58,6 +58,7 @@ __all__ = [
     "HueFlank",
     "Inhibition",
     "Line",
+    "Normalisation",
     "OppositeArc",
     "Pose",
     "Reversed",
@@ -111,6 +112,7 @@ class Circuit:
                 family = dataclasses.replace(family, twisted=twists) if twists else family
             for tile in family.tiles:
                 _check_tile(family, tile, {name: seen[name] for name in tile.source_names}, owner)
+            _check_spacing(family, seen, owner)
             _check_mirrored(family, [seen[name] for name in family.source_names], owner)
             if not family.has_angle:
                 step = float(_common_turn(seen[name].step for name in family.source_names))
@@ -123,6 +125,10 @@ class Circuit:
             if family.name == name:
                 return family
         raise unknown_name("family", name, [f.name for f in self.families], owner=f"circuit {self.name!r}")
+
+    def spacing(self, name: str) -> int:
+        """Returns how many image pixels lie between neighbouring units of a family."""
+        return _spacing(self[name], {family.name: family for family in self.families})
 
     @property
     def channels(self) -> int:
@@ -162,6 +168,8 @@ class Circuit:
             more += f", at scales {', '.join(f'{scale:g}' for scale in family.scales)}" if family.scales != (1,) else ""
             more += ", and mirrored" if family.mirrored else ""
             more += "" if family.threshold is None else f", above a threshold of {_plain(family.threshold)}"
+            more += "" if family.normalised is None else _divided(family.normalised)
+            more += "" if family.stride == 1 else f", one every {self.spacing(family.name)} pixels"
             count = "1 unit" if len(family) == 1 else f"{len(family)} units"
             angles = f"every {family.step:g} of {family.turn:g} degrees" if family.has_angle else "without an angle"
             lines.append(f"  {family.name:<{width}} {count}, {angles}{more}")
@@ -207,6 +215,24 @@ def _twists(family: Family, seen: dict[str, Family]) -> bool:
         if tile.hue_tolerance is not None
     }
     return sides == {True} and family.natural_period == 180 == family.turn and family.hues % 2 == 0
+
+
+def _spacing(family: Family, families: dict[str, Family]) -> int:
+    """Returns how many pixels lie between a family's units. What it reads stands at one spacing: any source tells."""
+    for name in family.source_names:
+        return family.stride * _spacing(families[name], families)
+    return family.stride
+
+
+def _check_spacing(family: Family, seen: dict[str, Family], owner: str) -> None:
+    """Refuses to read units that stand at different places."""
+    spacings = {name: _spacing(seen[name], seen) for name in family.source_names}
+    if len(set(spacings.values())) > 1:
+        told = " and ".join(f"{name!r} every {spacing}" for name, spacing in spacings.items())
+        raise SpecError(
+            f"family {family.name!r} of {owner} reads families whose units stand at different places ({told} pixels): "
+            "wanted one spacing. Give the finer one a stride as well."
+        )
 
 
 def _check_mirrored(family: Family, sources: list[Family], owner: str) -> None:
@@ -292,6 +318,10 @@ def _check_union(family: Family, sources: list[Family], owner: str) -> None:
                 f"family {family.name!r} of {owner} has angles={family.angles} over {family.turn:g} degrees, but "
                 f"unites {source.name!r}, which stands on {len(members)} orientations. Give both the same ones."
             )
+
+
+def _divided(by: Normalisation) -> str:
+    return f", divided by {_plain(by.constant)} plus their mean within {_plain(by.within)} pixels"
 
 
 def _call(node: Gabor | Spot | Shape | Inhibition) -> str:

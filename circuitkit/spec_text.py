@@ -17,6 +17,7 @@ from circuitkit.spec import (
     Flank,
     Gabor,
     HueFlank,
+    Normalisation,
     OppositeArc,
     Reversed,
     Rival,
@@ -38,6 +39,7 @@ _NODES: dict[str, tuple[type, ...]] = {
     "along": tuple(cls for cls in _CLASSES.values() if hasattr(cls, "frame")),  # the shapes
     "minus": (Crossing, OppositeArc, Flank, Reversed, HueFlank, Rival),
 }
+_NODES["normalised"] = (Normalisation, type(None))
 _NODES["shape"] = _NODES["along"]  # of a shape that holds another
 _LISTS = ("families", "terms", "minus")
 _TEXTS = ("name", "reason")
@@ -135,6 +137,6 @@ def _check(field: str, value: Any, place: str) -> None:
     elif field == "scales":
         kind = "a list of numbers"
     else:
-        kind = " or ".join(cls.__name__ for cls in wanted) or "a number"
+        kind = " or ".join("null" if cls is type(None) else cls.__name__ for cls in wanted) or "a number"
     came = f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
     raise SpecError(f"{place} of this spec holds {came}: wanted {'a list of ' if field in _LISTS else ''}{kind}.")

@@ -9,7 +9,7 @@
         ck.assert_equivariant(ck.HandbuiltNet(ck.build(spec))["lines"], ck.cyclic(4))
 
 Whatever is drawn can be built. The structure of a spec is drawn from a few plans, since each new one is compiled anew;
-its numbers are free, in ranges that a small kernel can hold: Gabors of at most seven pixels, tiles of five.
+its numbers are free, in ranges that a small kernel holds: Gabors of at most seven pixels, tiles and windows of five.
 
 Hypothesis is needed for this module alone: `pip install hypothesis`.
 """
@@ -38,6 +38,7 @@ from circuitkit.spec import (
     HueFlank,
     Inhibition,
     Line,
+    Normalisation,
     OppositeArc,
     Reversed,
     Spiral,
@@ -72,6 +73,8 @@ class Plan(NamedTuple):
         lines: Number of lines.
         minus: What inhibits the lines, the arcs and the top.
         also: A second tile of the arcs, which reads the Gabors past the lines: its shape.
+        normalised: Names of families that are divided by what they respond nearby.
+        strides: Of families, by name; those left out have a unit at every place.
         top: What comes after the arcs: curves, curves that read lines as well, or straight rows of arcs; corners, a
             ring of arcs and a union over angles; or spirals, and curves mixed with a line at an angle to them.
     """
@@ -83,20 +86,29 @@ class Plan(NamedTuple):
     lines: int
     minus: tuple[tuple[type[Inhibition], ...], ...]
     also: type[Line | Arc] | None = None
+    normalised: tuple[str, ...] = ()
+    strides: tuple[tuple[str, int], ...] = ()
     top: Literal["curves", "lines and curves", "rows", "corners and a ring", "spirals and a mixture"] | None = None
 
 
 PLANS = (
     Plan(4, 5, (90.0,), united=False, lines=4, minus=((Crossing,), (OppositeArc, Flank), ()), top="curves"),
-    Plan(4, 5, (270.0, 0.0), united=True, lines=2, minus=((), (Crossing,), (OppositeArc,)), also=Arc, top="rows"),
+    Plan(4, 5, (270.0, 0.0), united=True, lines=2, minus=((), (Crossing,), (OppositeArc,)), also=Arc,
+         normalised=("contours", "arcs"), top="rows"),
     Plan(8, 5, (30.0, 180.0), united=False, lines=8, minus=((Flank,), (), (Crossing,)), top="lines and curves"),
     Plan(8, 7, (90.0, 180.0), united=True, lines=4, minus=((Crossing, Flank), (Crossing, OppositeArc), ()), also=Line),
     Plan(12, 7, (90.0,), united=False, lines=12, minus=((), (OppositeArc,), (Flank, OppositeArc)), top="rows"),
-    Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Crossing, Reversed)), top="corners and a ring"),
-)
+    Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Crossing, Reversed)), normalised=("lines",),
+         top="corners and a ring"),
+)  # fmt: skip
 CHIRAL_PLANS = (Plan(4, 5, (90.0,), united=False, lines=4, minus=((), (), (Reversed,)), top="spirals and a mixture"),)
 """Circuits that are not their own mirror image, so that turns and shifts alone permute their units."""
-
+STRIDED_PLANS = (
+    Plan(4, 5, (90.0,), united=False, lines=4, minus=((Crossing,), (OppositeArc,), ()),
+         normalised=("lines",), strides=(("edges", 2),), top="curves"),
+    Plan(4, 5, (90.0, 0.0), united=True, lines=4, minus=((), (), (Flank,)), strides=(("lines", 2),), top="rows"),
+)  # fmt: skip
+"""Circuits whose units stand apart. Quarter turns and mirrors permute them on images whose sides are odd."""
 
 LATTICE = dihedral(4)
 """The motions that carry the pixel grid onto itself."""
@@ -122,6 +134,11 @@ def inhibitions(draw: Draw, kind: type[Inhibition]) -> Inhibition:
         return HueFlank(strength, distance=draw(numbers(45, 150)))
     made: Callable[..., Inhibition] = kind
     return made(strength)
+
+
+def normalisations() -> st.SearchStrategy[Normalisation]:
+    """Draws divisions by what is within one or two pixels, in windows of five."""
+    return st.builds(Normalisation, within=numbers(0.75, 0.875), constant=numbers(0.125, 1))
 
 
 def lines() -> st.SearchStrategy[Line]:
@@ -229,7 +246,7 @@ def coloured_specs(draw: Draw, hues: int = 4) -> Circuit:
             Family("grey", draw(gabors(90.0)), angles=4, size=5),
             Family("spots", spot, angles=1, hues=hues, size=5),
             Family("contours", Union(("edges", "bars")), angles=4),
-            Family("contrasts", tuned(("edges",), lines(), Crossing, HueFlank), **kinds),
+            _divided(draw, Family("contrasts", tuned(("edges",), lines(), Crossing, HueFlank), **kinds)),
             Family("rows", row, **kinds),
             Family("curves", arc, **kinds),
             Family("discs", tuned(("contrasts",), circles(), Reversed), angles=1, hues=hues, size=5),
@@ -273,7 +290,7 @@ def two_handed_specs(draw: Draw) -> Circuit:
         [
             Family("edges", draw(gabors(90.0)), angles=4, size=5),
             Family("lines", draw(tiles(("edges",), lines())), angles=4, size=5),
-            Family("spirals", draw(tiles(("lines",), spirals(), (Crossing,))), **kinds),
+            _divided(draw, Family("spirals", draw(tiles(("lines",), spirals(), (Crossing,))), **kinds)),
             Family("rows", draw(tiles(("spirals",), lines(), (OppositeArc,))), period=360, **kinds),
             Family("mixture", mixture, **kinds),
             Family("rings", draw(tiles(("spirals",), circles())), angles=1, size=5),
@@ -377,4 +394,9 @@ def _drawn(draw: Draw, plan: Plan) -> Circuit:
         if plan.top == "lines and curves":
             term = draw(tiles(("lines",), lines())) + term  # the arc among the tiles is the second
         families.append(Family("curves", term, angles=n, size=5))
-    return Circuit("drawn", families)
+    families = [dataclasses.replace(each, stride=dict(plan.strides).get(each.name, 1)) for each in families]
+    return Circuit("drawn", [_divided(draw, each) if each.name in plan.normalised else each for each in families])
+
+
+def _divided(draw: Draw, family: Family) -> Family:
+    return dataclasses.replace(family, normalised=draw(normalisations()))

@@ -8,6 +8,8 @@
 What a layer reads may be the image. Weights are then those for images as circuitkit has them: values -1 to 1, channels
 red, green and blue, whatever the net was trained on. A filter drawn in colours is the image that it wants.
 
+Of a normalised family this is the kernel before the division.
+
 Which way a filter runs is the *direction of its wave*, across the edges or bars that it looks for, so that it is the
 angle of a handbuilt Gabor: over 180 degrees, for a spectrum does not know a wave from the same one half a turn on.
 """
@@ -54,7 +56,9 @@ def kernels(probe: Probe) -> xr.DataArray:
     read = net.receptive_field(sources[0]) if sources[0] in net.layers else None
     (seen_down, seen_across), strides = ((1, 1), (1, 1)) if read is None else (read.size, read.stride)
     down, across = strides
-    if field is not None:
+    if isinstance(net, HandbuiltNet):  # what a normalised family is divided by lies beyond its kernel
+        down, across = (net.network.layers[layer].layout.spacing,) * 2
+    elif field is not None:
         # A kernel's weights may lie farther apart than the units it reads: dilated, they see more.
         down, across = (
             (whole - part) / (side - 1) if side > 1 and whole > part else stride

@@ -10,6 +10,8 @@ convolution between them, and the product of kernels through a 1x1 bottleneck.
 Why a mean: of its window a max-pool passes one place on, and which one hangs on the image. Spread evenly, what a map
 that is everywhere the same is worth to the unit stays exactly what it was, which is the sum of the kernel.
 
+A normalised family of a circuit counts by its kernel, without the division: what that comes to hangs on the image.
+
 Source: Voss et al., "Visualizing Weights", Distill (2021), Expanded weights; Cammarata et al., "Curve Circuits",
 Distill (2021), footnote on the gradient of the net made linear.
 """
@@ -29,6 +31,7 @@ from circuitkit.cropping import Interval, crop
 from circuitkit.cropping.parts import all_of
 from circuitkit.cropping.trace import Op, Trace
 from circuitkit.errors import ImageError, NetError
+from circuitkit.network import DIVISOR
 from circuitkit.probe import Maps, Net, Probe
 
 SIDES = (9, 17, 33, 65, 129, 257)
@@ -63,14 +66,15 @@ def expanded(probe: Probe, source: str) -> xr.DataArray:
     read = _Read.of(lambda maps: probe.of(onward(maps)), channels, owner=f"{probe.layer!r} of net {net.name!r}")
     field = net.receptive_field(source)
     down, across = (1, 1) if field is None else field.stride
+    weights = np.moveaxis(_gradients(read, len(probe.unit_names)), 3, 1)
     return xr.DataArray(
-        np.moveaxis(_gradients(read, len(probe.unit_names)), 3, 1),
+        weights,
         dims=("unit", "source", "y", "x"),
         coords={
             "unit": list(probe.unit_names),
             "source": list(net.unit_names(source)),
-            "y": -down * _centred(read.rows),
-            "x": across * _centred(read.columns),
+            "y": -down * _centred(weights.shape[2]),
+            "x": across * _centred(weights.shape[3]),
         },
         name="weight",
         attrs={"net": net.name, "layer": probe.layer, "from": source, "units": "pixels", "stride": (down, across)},
@@ -110,10 +114,12 @@ def after(net: Net, layer: str) -> str | None:
 class Linear:
     """A function with its ReLUs taken out, and its max-pools turned to means.
 
-    A maximum or minimum with a constant (ReLU, ReLU6, a clip) lets everything through; a leaky ReLU does, too.
+    A maximum or minimum with a constant (ReLU, ReLU6, a clip) lets everything through; a leaky ReLU does, too, and the
+    division of a normalised family.
 
     Attributes:
         constants: What the function computes with besides the maps.
+        divides: Whether a normalised family's division is let through.
     """
 
     def __init__(self, function: Callable[[Maps], Maps], shape: tuple[int, ...]) -> None:
@@ -128,6 +134,7 @@ class Linear:
                 through = self._passed(op)
                 read.update(op.reads if through is None else (through,))
                 self._ops.insert(0, (op, through))
+        self.divides = any(op.primitive.name == "div" and through is not None for op, through in self._ops)
         # No others: a program is known by its text, in which arguments that nothing reads do not turn up.
         self.constants = {number: value for number, value in trace.constants.items() if number in read}
 
@@ -149,6 +156,8 @@ class Linear:
     def _passed(self, op: Op) -> int | None:
         """Returns the operand that a rectifier lets through when it is made linear; None if the operation is none."""
         name, reads, live = op.primitive.name, op.reads, self._live
+        if name == "div" and self._is_divisor(reads[1]):
+            return reads[0]
         if name in ("max", "min"):
             moving = [number for number in reads if number in live]
             return moving[0] if len(moving) == 1 else None
@@ -159,6 +168,13 @@ class Linear:
             if test is not None and test.primitive.name in ("ge", "gt") and test.reads[0] == reads[2]:
                 return reads[2]
         return None
+
+    def _is_divisor(self, number: int) -> bool:
+        """Says whether a value is what a normalised family of a circuit is divided by."""
+        op = self._made_by.get(number)
+        while op is not None and op.primitive.name in ("broadcast_in_dim", "slice"):
+            op = self._made_by.get(op.reads[0])
+        return op is not None and op.primitive.name == "name" and op.params["name"] == DIVISOR
 
 
 def _mean_pool(x: Float[Array, "..."], how: dict[str, Any]) -> Float[Array, "..."]:
@@ -248,7 +264,16 @@ def _gradients(read: _Read, units: int) -> Float[np.ndarray, "unit y x source"]:
                 "ReLUs and pools, and no gate, softmax or other curve. Ask for weights from a later layer."
             )
         found.append(np.asarray(weights[: units - first]))
-    return np.concatenate(found)
+    every = np.concatenate(found)
+    return _without_border(every) if linear.divides else every
+
+
+def _without_border(weights: Float[np.ndarray, "unit y x source"]) -> Float[np.ndarray, "unit _ _ source"]:
+    """Returns weights without what lies around them all, on each side alike: there only a divisor reads."""
+    used = weights.any((0, 3))
+    lines = [line for axis in (0, 1) for line in (used.any(axis), used.any(axis)[::-1])]
+    border = min(int(np.argmax(line)) for line in lines)
+    return weights[:, border : weights.shape[1] - border, border : weights.shape[2] - border]
 
 
 _MIXING = {"conv_general_dilated", "dot_general"}
@@ -288,6 +313,5 @@ def _live(trace: Trace) -> set[int]:
     return live
 
 
-def _centred(interval: Interval) -> Float[np.ndarray, " place"]:
-    low, high = interval
-    return np.arange(low, high) - (low + high - 1) / 2
+def _centred(count: int) -> Float[np.ndarray, " place"]:
+    return np.arange(count) - (count - 1) / 2

@@ -12,11 +12,26 @@ Source: Cammarata et al., "Curve Circuits", Distill (2021): Gabors -> lines -> e
 each was chosen.
 """
 
-from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, OppositeArc, Tile, Union
+import dataclasses
+from collections.abc import Mapping
+
+from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, Normalisation, OppositeArc, Tile, Union
 
 
-def circuit(radius: float = 20.0, wavelength: float = 7.0) -> Circuit:
-    """Writes the circuit for curves of a radius, out of edges and bars of a wavelength, both in pixels."""
+def circuit(
+    radius: float = 20.0, wavelength: float = 7.0, *, normalised: Mapping[str, Normalisation] | None = None
+) -> Circuit:
+    """Writes the circuit for curves of a radius, out of edges and bars of a wavelength, both in pixels.
+
+    Args:
+        radius: Of the curves, in pixels.
+        wavelength: Of edges and bars, in pixels.
+        normalised: What families are divided by, by name: {"contours": Normalisation(within=12, constant=0.1)}. None is
+            divided by anything if left out.
+
+    Raises:
+        UnknownNameError: If there is no family of such a name.
+    """
     sigma = 0.4 * wavelength
     # Four phases: edges of both polarities (24 over the full turn), light bars, dark bars.
     edges = Family("edges", Gabor(wavelength=wavelength, sigma=sigma, phase=90), angles=24)
@@ -49,7 +64,12 @@ def circuit(radius: float = 20.0, wavelength: float = 7.0) -> Circuit:
         angles=24,
     )
 
-    return Circuit("curves", [edges, light_bars, dark_bars, contours, lines, early_curves, curves])
+    plain = Circuit("curves", [edges, light_bars, dark_bars, contours, lines, early_curves, curves])
+    divided = {plain[name].name: by for name, by in (normalised or {}).items()}
+    return Circuit(
+        plain.name,
+        [dataclasses.replace(family, normalised=divided.get(family.name)) for family in plain.families],
+    )
 
 
 SPEC = circuit()

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from circuitkit import build, strategies
 from circuitkit.network import CircuitNetwork
 from circuitkit.spec import Circuit
-from circuitkit.strategies import CHIRAL_PLANS, LATTICE, PLANS, Plan, arcs, numbers
+from circuitkit.strategies import CHIRAL_PLANS, LATTICE, PLANS, STRIDED_PLANS, Plan, arcs, numbers
 from circuitkit.symmetry import Motion
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "LATTICE",
     "PLANS",
     "SMALL_PLANS",
+    "STRIDED_PLANS",
     "Plan",
     "added_up",
     "arcs",
@@ -102,10 +103,15 @@ def added_up(network: CircuitNetwork, image: Float[Array, "image h w channel"]) 
     Float32 rounds in proportion to the terms of a sum, not to the sum. An inhibition that takes away nearly all of the
     excitation leaves a small response and the rounding of large terms, so an error relative to the response says more
     about the spec than about the code. All weights and pixels are taken without their sign here, through all layers,
-    as in running error analysis (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.3).
+    as in running error analysis (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.3). A normalised
+    family is divided by its constant alone: with what is nearby as well, all of it would be smaller.
     """
     kernels = {name: jnp.abs(conv.kernel[...]) for name, conv in network.layers.items()}
-    sums = build(network.circuit, kernels=kernels)(jnp.abs(image))
+    whole = build(network.circuit, kernels=kernels)
+    for name, layer in network.layers.items():
+        if layer.layout.window:
+            whole.layers[name].profile[...] = jnp.zeros_like(layer.profile[...])
+    sums = whole(jnp.abs(image))
     return {name: float(jnp.linalg.norm(sums[name])) for name in sums}
 
 

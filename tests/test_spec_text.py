@@ -13,9 +13,9 @@ from circuitkit.kernels import lay_out
 from circuitkit.spec import Arc, Circuit, Crossing, Family, Gabor, Line, Tile
 from circuitkit.spec_text import FORMAT, from_json, to_json
 from handbuilt import circles, curves, decoys
-from tests.strategies import CHIRAL_PLANS, PLANS, circuits, unchecked
+from tests.strategies import CHIRAL_PLANS, PLANS, STRIDED_PLANS, circuits, unchecked
 
-ALL_PLANS = (*PLANS, *CHIRAL_PLANS)
+ALL_PLANS = (*PLANS, *CHIRAL_PLANS, *STRIDED_PLANS)
 
 GABOR = {"class": "Gabor", "wavelength": 6, "sigma": 2}
 LINE = {"class": "Line", "length": 4}
@@ -96,7 +96,9 @@ def test_the_text_is_meant_to_be_read():
         '      "twisted": false,\n'
         '      "period": 360.0,\n'
         '      "size": null,\n'
-        '      "threshold": null\n'
+        '      "threshold": null,\n'
+        '      "normalised": null,\n'
+        '      "stride": 1\n'
         "    }\n"
         "  ]\n"
         "}\n"

@@ -10,9 +10,10 @@ import dataclasses
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 
 from circuitkit.build import build
+from circuitkit.errors import SpecError
+from circuitkit.network import aligned
 from circuitkit.probe import Images, Maps, Net, Probe
 from circuitkit.receptive_field import ReceptiveField
 from circuitkit.spec import Circuit, Family, Gabor, Tile, Tiles, Union
@@ -27,9 +28,16 @@ class Panel(Net):
     """
 
     def __init__(self, circuits: Mapping[str, Circuit]) -> None:
-        """Takes the circuits, by name."""
+        """Takes the circuits, by name.
+
+        Raises:
+            SpecError: If, because of their strides, units of their last families stand at different places.
+        """
         self.name = "panel"
         merged, self._last = merge(circuits)
+        apart = {name: merged.spacing(last) for name, last in self._last.items()}
+        if len(set(apart.values())) > 1:
+            raise SpecError(f"circuits have one unit every so many pixels, {apart}: wanted one spacing for all.")
         self._network = build(merged)
         self.channels: dict[str, slice] = {}
         self.angles: dict[str, tuple[float, ...]] = {}
@@ -56,21 +64,15 @@ class Panel(Net):
 
     def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField:
         """What the unit sees that sees most."""
-        del layer, image_size
-        side = max(self._network.receptive_field(name).size[0] for name in self._last.values())
-        return ReceptiveField(size=(side, side), first=((side - 1) / 2, (side - 1) / 2))
+        del layer
+        fields = [self._network.receptive_field(name, image_size, padding="VALID") for name in self._last.values()]
+        return max(fields, key=lambda field: field.size)
 
     def maps(self, images: Images, layer: str) -> Maps:
         """Runs images through the circuits, and keeps of every map the middle that all of them have."""
         del layer
         maps = self._network(images, padding="VALID")
-        last = [maps[name] for name in self._last.values()]
-        rows, columns = (min(each.shape[axis] for each in last) for axis in (1, 2))
-        cut = []
-        for each in last:
-            top, left = (each.shape[1] - rows) // 2, (each.shape[2] - columns) // 2
-            cut.append(each[:, top : top + rows, left : left + columns])
-        return jnp.concatenate(cut, axis=-1)
+        return aligned([maps[name] for name in self._last.values()])
 
 
 def merge(circuits: Mapping[str, Circuit]) -> tuple[Circuit, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Gradient descent on the positive numbers of a spec, from several starts."""
+"""Gradient descent on the positive numbers of a spec, from several starts at once."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
+
+from circuitkit.compiling import jit
 
 Tree = TypeVar("Tree")
 Logs = Float[Array, " number"]
-Loss = Callable[[Logs, Int[Array, ""]], Float[Array, ""]]
-"""Of the logarithms of numbers, and of which step it is: a loss may look at other examples at each."""
 
 SPREAD = 0.4
 """Of starts: a standard deviation of the logarithm of each number."""
@@ -20,7 +20,7 @@ SPREAD = 0.4
 RATE = 0.05
 
 
-def logs_of(tree: Any) -> tuple[Float[np.ndarray, " number"], Callable[[Logs], Any], list[str]]:
+def logs_of(tree: Any) -> tuple[Float[np.ndarray, " number"], Callable[[Any], Any], list[str]]:
     """Returns the logarithms of a tree's numbers, what makes a tree of such again, and what each number is called."""
     held, structure = jax.tree.flatten(tree)
     paths = [
@@ -42,29 +42,62 @@ def starts_about(
     return (logs + noise).astype(np.float32)
 
 
-def descended(
-    loss: Loss, start: Logs, steps: int, *, rate: float = RATE, same: bool = True
-) -> tuple[Logs, Float[Array, ""]]:
-    """Returns where a descent ends, and the loss there. Pure: it may be mapped and compiled.
+def descended(loss: Callable[[Logs], Float[Array, ""]], start: Logs, steps: int) -> tuple[Logs, Float[Array, ""]]:
+    """Returns the best numbers on the way down from a start, and their loss. Pure: it may be mapped and compiled."""
+    rule = optax.adam(optax.cosine_decay_schedule(RATE, steps))
 
-    Args:
-        loss: What is to become small.
-        start: Logarithms of numbers.
-        steps: How many, of Adam; their size falls to nothing along half a cosine.
-        rate: Of the first step.
-        same: Whether the loss is the same at every step. If so, the best point on the way is what is returned;
-            otherwise the last one, with the mean loss of the last tenth.
-    """
-    rule = optax.adam(optax.cosine_decay_schedule(rate, steps))
-
-    def step(state: Any, number: Int[Array, ""]) -> tuple[Any, Float[Array, ""]]:
+    def step(state: Any, _: None) -> tuple[Any, None]:
         logs, memory, best, least = state
-        value, slope = jax.value_and_grad(loss)(logs, number)
+        value, slope = jax.value_and_grad(loss)(logs)
         better = value < least  # never where it is NaN
         best, least = jnp.where(better, logs, best), jnp.where(better, value, least)
         change, memory = rule.update(jnp.nan_to_num(slope), memory)
-        return (optax.apply_updates(logs, change), memory, best, least), value
+        return (optax.apply_updates(logs, change), memory, best, least), None
 
-    begun = (start, rule.init(start), start, jnp.float32(jnp.inf))
-    (last, _, best, least), values = jax.lax.scan(step, begun, jnp.arange(steps))
-    return (best, least) if same else (last, values[-max(steps // 10, 1) :].mean())
+    (_, _, best, least), _ = jax.lax.scan(step, (start, rule.init(start), start, jnp.float32(jnp.inf)), None, steps)
+    return best, least
+
+
+def descending(
+    loss: Callable[..., Float[Array, ""]], steps: int, *, rate: float, same: bool
+) -> Callable[
+    [Float[np.ndarray, " number"], Callable[[int], tuple[Any, ...]]], tuple[Float[np.ndarray, " number"], float]
+]:
+    """Returns what goes down a loss step by step. One step is compiled, not the loop.
+
+    Within a loop of its own, XLA's convolutions are several times slower on CPUs; so where a net is run at every step,
+    this is the way, and `descended` where many small descents are mapped.
+
+    Args:
+        loss: Of the logarithms of numbers, and of whatever else a step is given.
+        steps: How many, of Adam; their size falls to nothing along half a cosine.
+        rate: Of the first step.
+        same: Whether the loss is the same at every step. If so, the best point on the way is what is returned, with its
+            loss; otherwise the last one, with the mean loss of the last tenth.
+
+    Returns:
+        A function of a start and of what says what each step is given.
+    """
+    rule = optax.adam(optax.cosine_decay_schedule(rate, steps))
+
+    @jit
+    def step(logs: Logs, memory: Any, *given: Any) -> tuple[Logs, Any, Float[Array, ""]]:
+        value, slope = jax.value_and_grad(loss)(logs, *given)
+        change, memory = rule.update(jnp.nan_to_num(slope), memory)
+        return optax.apply_updates(logs, change), memory, value
+
+    def run(
+        start: Float[np.ndarray, " number"], given: Callable[[int], tuple[Any, ...]]
+    ) -> tuple[Float[np.ndarray, " number"], float]:
+        logs: Logs = jnp.asarray(start, jnp.float32)
+        memory, points, values = rule.init(logs), [], []
+        for number in range(steps):
+            points.append(np.asarray(logs, float))
+            logs, memory, value = step(logs, memory, *given(number))
+            values.append(float(value))
+        if same:
+            best = int(np.nanargmin([*values, np.inf]))
+            return points[min(best, steps - 1)], values[min(best, steps - 1)]
+        return np.asarray(logs, float), float(np.mean(values[-max(steps // 10, 1) :]))
+
+    return run

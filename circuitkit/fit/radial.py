@@ -25,7 +25,7 @@ from circuitkit import checks, tuning
 from circuitkit.build import build
 from circuitkit.compiling import jit
 from circuitkit.errors import SpecError, unknown_name
-from circuitkit.fit.descent import descended, logs_of, starts_about
+from circuitkit.fit.descent import descending, logs_of, starts_about
 from circuitkit.fit.responses import Writer, as_numbers, checked_numbers, middle
 from circuitkit.spec import Circuit
 from circuitkit.stimuli import FAST, Curve, log
@@ -115,19 +115,16 @@ def fit_radial(
         targets = _targets(curves, away)
         held = jnp.asarray(targets, jnp.float32)
 
-        @jit
-        def descend(begun: Array, counted: Array, template: Any = template, held: Any = held) -> tuple[Array, Array]:
-            def loss(at: Array, _: Array) -> Array:
-                best = jnp.max(_correlations(template(back(at)), held), 0)
-                return -jnp.sum(best * counted) / jnp.sum(counted)
+        def loss(at: Array, counted: Array, template: Any = template, held: Any = held) -> Array:
+            best = jnp.max(_correlations(template(back(at)), held), 0)
+            return -jnp.sum(best * counted) / jnp.sum(counted)
 
-            return descended(loss, begun, steps, rate=RATE)
-
+        descend = descending(loss, steps, rate=RATE, same=True)
         tried = []
         for number, point in enumerate(points):
             say(f"round {round_ + 1} of {ROUNDS}, start {number + 1} of {len(points)}")
-            tried.append(descend(jnp.asarray(point, jnp.float32), jnp.asarray(kept, jnp.float32)))
-        points = np.asarray(min(tried, key=lambda each: float(each[1]))[0], float)[None]
+            tried.append(descend(point, lambda _: (jnp.asarray(kept, jnp.float32),)))
+        points = min(tried, key=lambda each: each[1])[0][None]
     drawn = jit(lambda at: template(back(at)))
     run = np.asarray(drawn(jnp.asarray(points[0], jnp.float32)))
     found = _correlations(jnp.asarray(run), held)
@@ -139,9 +136,9 @@ def fit_radial(
         for unit in range(len(kept)):
             say(f"without unit {unit + 1} of {len(kept)}")
             counted = jnp.asarray(np.arange(len(kept)) != unit, jnp.float32)
-            at = descend(jnp.asarray(points[0], jnp.float32), counted)[0]
-            again.append(np.asarray(at, float))
-            left_out.append(float(_correlations(drawn(at), held)[:, unit].max()))
+            at = descend(points[0], lambda _, counted=counted: (counted,))[0]  # type: ignore[misc]
+            again.append(at)
+            left_out.append(float(_correlations(drawn(jnp.asarray(at, jnp.float32)), held)[:, unit].max()))
         units["left_out"] = np.array(left_out)
     units["with_threshold"] = _with_thresholds(run, targets)
     units["ceiling"] = ceiling(targets)

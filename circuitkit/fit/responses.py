@@ -26,7 +26,7 @@ from circuitkit import checks
 from circuitkit.build import build
 from circuitkit.compiling import jit
 from circuitkit.errors import SpecError, StimulusError, unknown_name
-from circuitkit.fit.descent import descended, logs_of, starts_about
+from circuitkit.fit.descent import descending, logs_of, starts_about
 from circuitkit.network import CircuitNetwork
 from circuitkit.spec import Circuit, Family
 
@@ -148,7 +148,7 @@ def fit_responses(
     say = progress or (lambda _: None)
     rng = np.random.default_rng(seed)
     places = np.arange(len(seen.images))
-    images, responses = jnp.asarray(seen.images), jnp.asarray(seen.responses, jnp.float32)
+    responses = seen.responses.astype(np.float32)
     logs, back, names = logs_of(start)
     ends = starts_about(logs, starts, seed)
     losses, like = np.zeros(starts), None
@@ -157,24 +157,25 @@ def fit_responses(
         read = between_members(like[family], angles)
         descend = _descent(write, like, family, read, back, steps)
 
-        def batches(drawn: Int[np.ndarray, " example"]) -> Array:
-            return jnp.asarray(rng.choice(drawn, (steps, min(batch, len(drawn)))))
+        def batches(drawn: Int[np.ndarray, " example"]) -> Callable[[int], tuple[Array, ...]]:
+            chosen = rng.choice(drawn, (steps, min(batch, len(drawn))))
+            return lambda step: (jnp.asarray(seen.images[chosen[step]]), jnp.asarray(responses[chosen[step]]))
 
-        chosen = batches(places)
+        given = batches(places)
         tried = []
         for number, point in enumerate(ends):
             say(f"round {round_ + 1} of {ROUNDS}, start {number + 1} of {len(ends)}")
-            tried.append(descend(jnp.asarray(point, jnp.float32), chosen, images, responses))
+            tried.append(descend(point, given))
         if round_ == 0:
-            losses = np.array([float(loss) for _, loss in tried])
-        ends = np.asarray(min(tried, key=lambda each: float(each[1]))[0], float)[None]
+            losses = np.array([loss for _, loss in tried])
+        ends = min(tried, key=lambda each: each[1])[0][None]
     again, descend = [], _descent(write, like, family, read, back, max(steps // AGAIN, 1))
     members_of = {origin: np.flatnonzero(seen.origin == origin) for origin in np.unique(seen.origin)}
     for draw in range(resampled):
         say(f"pictures drawn again, {draw + 1} of {resampled}")
         origins = rng.choice(list(members_of), len(members_of))
         own = batches(np.concatenate([members_of[origin] for origin in origins]))
-        again.append(np.asarray(descend(jnp.asarray(ends[0], jnp.float32), own, images, responses)[0], float))
+        again.append(descend(ends[0], own)[0])
     value = as_numbers(back(ends[0]))
     low, high = np.exp(np.quantile(np.array([ends[0], *again]), [0.025, 0.975], axis=0))
     low, high = np.minimum(low, list(value.values())), np.maximum(high, list(value.values()))
@@ -208,19 +209,14 @@ def _descent(
     read: Float[np.ndarray, "member unit"],
     back: Callable[[Any], Any],
     steps: int,
-) -> Callable[[Array, Array, Array, Array], tuple[Array, Array]]:
-    """Returns what goes down from a start, given which examples each step looks at, and all of them."""
+) -> Callable[..., tuple[Float[np.ndarray, " number"], float]]:
+    """Returns what goes down from a start, given the examples of each step."""
 
-    def descend(begun: Array, chosen: Array, images: Array, responses: Array) -> tuple[Array, Array]:
-        def loss(at: Array, step: Array) -> Array:
-            own = chosen[step]
-            made = middle(build(write(**back(at)), like=like), family, images[own]) @ read
-            return -jnp.mean(correlations(made, responses[own]))
+    def loss(at: Array, images: Array, responses: Array) -> Array:
+        made = middle(build(write(**back(at)), like=like), family, images) @ read
+        return -jnp.mean(correlations(made, responses))
 
-        return descended(loss, begun, steps, rate=RATE, same=False)
-
-    compiled: Callable[[Array, Array, Array, Array], tuple[Array, Array]] = jit(descend)
-    return compiled
+    return descending(loss, steps, rate=RATE, same=False)
 
 
 def predictions(

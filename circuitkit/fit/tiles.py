@@ -141,7 +141,7 @@ def fit_tile(
         """Returns the best numbers from any start, and their loss, for several problems at once."""
 
         def one(tangents: Array, weight: Array) -> tuple[Array, Array]:
-            ends, losses = jax.vmap(lambda start: descended(lambda at, _: loss(at, tangents, weight), start, STEPS))(
+            ends, losses = jax.vmap(lambda start: descended(lambda at: loss(at, tangents, weight), start, STEPS))(
                 starts
             )
             return ends[jnp.argmin(losses)], jnp.min(losses)

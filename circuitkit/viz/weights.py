@@ -153,7 +153,9 @@ def tile_weights(network: CircuitNetwork) -> Figure:
         kernel, angles = wiring.kernel[..., 0], wiring.relative_angles()
         order = np.argsort(angles, kind="stable")
         norm = symmetric(kernel)
-        note = f"from {wiring.source.name}, by relative angle; {kernel.shape[0]} × {kernel.shape[1]} pixels"
+        apart = network.circuit.spacing(wiring.source.name)
+        places = "pixels" if apart == 1 else f"places, {apart} pixels apart"
+        note = f"from {wiring.source.name}, by relative angle; {kernel.shape[0]} × {kernel.shape[1]} {places}"
         _heading(figure, at, wiring.reader.unit_names[0], note)
         at += head
         axes = place(figure, 0.1, at, COLUMNS * cell, row * (cell + label))

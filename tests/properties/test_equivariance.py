@@ -30,6 +30,7 @@ from tests.strategies import (
     FLOAT32_ROUNDING,
     LATTICE,
     PLANS,
+    STRIDED_PLANS,
     added_up,
     awake,
     circuits,
@@ -65,6 +66,12 @@ def errors(network: CircuitNetwork, image: jax.Array, motion: Motion) -> dict[st
 
 @given(circuit=circuits(), image=images(), motion=lattice_motions())
 def test_a_lattice_motion_of_the_image_moves_the_maps_and_permutes_the_units(circuit, image, motion):
+    for name, error in errors(build(circuit), image, motion).items():
+        assert error <= FLOAT32_ROUNDING, name
+
+
+@given(circuit=circuits(STRIDED_PLANS), image=images(sizes=(17,)), motion=lattice_motions())
+def test_with_strides_too_where_a_pixel_is_the_middle_one(circuit, image, motion):
     for name, error in errors(build(circuit), image, motion).items():
         assert error <= FLOAT32_ROUNDING, name
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from circuitkit import reference
+from circuitkit import reference, reference_paths
 from circuitkit.build import build
-from circuitkit.kernels import kernel_size
+from circuitkit.kernels import lay_out
 from circuitkit.spec import (
     Arc,
     Beside,
@@ -29,7 +29,7 @@ from circuitkit.spec import (
     Tile,
     Union,
 )
-from tests.strategies import SMALL_PLANS, added_up, circuits, images, noise, unchecked
+from tests.strategies import SMALL_PLANS, STRIDED_PLANS, added_up, circuits, images, noise, unchecked
 
 FLOAT32_ROUNDING = 2e-5
 """Share of a layer's largest response. Weights are rounded to 6e-8 of the largest, once; but angles in degrees and
@@ -41,13 +41,15 @@ NOTICED = 1e-3
 
 def slow(circuit: Circuit, image: jax.Array) -> dict[str, np.ndarray]:
     """Returns what the reference says: (row, column, unit) by family."""
-    sizes = {family.name: kernel_size(family) for family in circuit.families}
+    layouts = lay_out(circuit)
+    sizes = {name: layout.shape[0] for name, layout in layouts.items()}
+    windows = {name: layout.window for name, layout in layouts.items()}
     with unchecked():
-        maps = reference.respond(circuit, np.asarray(image[0], np.float64), sizes)
+        maps = reference.respond(circuit, np.asarray(image[0], np.float64), sizes, windows)
     return {name: np.moveaxis(layer, 0, -1) for name, layer in maps.items()}
 
 
-@given(circuit=circuits(SMALL_PLANS), image=images(sizes=(9,)))
+@given(circuit=circuits((*SMALL_PLANS, *STRIDED_PLANS)), image=images(sizes=(9,)))
 def test_the_network_computes_what_the_spec_means(circuit, image):
     network = build(circuit)
     found, wanted = network(image), slow(circuit, image)
@@ -199,7 +201,7 @@ def test_the_reference_does_not_guess_a_shape():
         period = 360.0
 
     with unchecked(), pytest.raises(TypeError, match="does not know the shape Clothoid"):
-        reference._follow(Clothoid(), 1j)
+        reference_paths.follow(Clothoid(), 1j)
 
 
 def test_a_tile_turned_on_one_side_only_is_noticed(meant):

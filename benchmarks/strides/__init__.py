@@ -1,0 +1,1 @@
+"""What a stride gains in time, and what it costs in equivariance."""
