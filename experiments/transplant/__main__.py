@@ -12,8 +12,9 @@ each (`class_index`). A run that was interrupted goes on where it was.
 import argparse
 import dataclasses
 import hashlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from rich.progress import Progress
 import circuitkit as ck
 from circuitkit.errors import CircuitkitError, StimulusError
 from circuitkit.probe import Net
+from circuitkit.spec import Normalisation
 from circuitkit.stimuli import LabelledSet, photographs
 from circuitkit.stimuli.photographs import pictures
 from circuitkit.surgery import Ablate, agreement, outcomes, recovery, to_json
@@ -34,8 +36,11 @@ from circuitkit.surgery.steps import Step
 from circuitkit.viz import to_png
 from experiments.transplant import figures
 from experiments.transplant.operations import (
+    BY_FIT,
     BY_HAND,
     FAMILY,
+    FIT_PERMUTED,
+    FIT_TURNED,
     NATURAL_PERMUTED,
     OTHER,
     PERMUTED,
@@ -46,7 +51,7 @@ from experiments.transplant.operations import (
     operations,
     random_units,
 )
-from experiments.transplant.units import Bench, Trained, find_units
+from experiments.transplant.units import FITTED, Bench, Trained, find_units
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -69,6 +74,8 @@ class Config:
         random_sets: Sets of random units of the same layers.
         looked_at: Every so-manieth image was looked at when the length of arcs and the wavelength were chosen.
         best: So many of the most selective units of each layer are taken; left out, those that meet all criteria.
+        normalised: Handbuilt families that are divided by what is around: name, window in pixels of the net's images,
+            constant.
         seed: Of all draws.
     """
 
@@ -79,6 +86,7 @@ class Config:
     random_sets: int = 3
     looked_at: int = 5
     best: int | None = None
+    normalised: tuple[tuple[str, float, float], ...] = ()
     seed: int = 0
 
 
@@ -100,12 +108,19 @@ def run(
     layers: Sequence[str] | None,
     config: Config,
     out: Path,
+    *,
+    fitted: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Returns all tables."""
+    """Returns all tables; with the numbers of fitted circuits, by layer, those too."""
     out.mkdir(parents=True, exist_ok=True)
     calibration, evaluation = split(len(images), config)
     trained = find_units(net, layers, best=config.best, store=out / "found" / net.name)
-    bench = Bench.of(trained, wavelength=config.wavelength, shrink=config.shrink)
+    divided = {name: Normalisation(within=within, constant=by) for name, within, by in config.normalised}
+    bench = Bench.of(trained, wavelength=config.wavelength, shrink=config.shrink, normalised=divided)
+    if fitted:
+        if missing := [each.layer for each in trained if each.layer not in fitted]:
+            raise StimulusError(f"no numbers were fitted to {', '.join(missing)}: there are {', '.join(fitted)}.")
+        bench = bench.with_fitted({each.layer: fitted[each.layer] for each in trained}, shrink=config.shrink)
     with Progress(console=Console(stderr=True)) as bars:
 
         def step(name: str) -> object:
@@ -125,15 +140,18 @@ def run(
             made[f"{RANDOM} {number}, silent"] = [Ablate(one.layer, one.channels) for one in each.trained]
             made[f"{RANDOM} {number}, by hand"] = each.family(FAMILY)
         seen = _scored(net, made, images, classes, evaluation, found, out, step("evaluation"))
-        shown = {name: probe for name, probe in bench.probes.items() if name.startswith(f"{FAMILY} ")}
+        shown = {name: probe for name, probe in bench.probes.items() if name.startswith((f"{FAMILY} ", f"{FITTED}-"))}
         units = {each.layer: each.channels for each in trained}
         fresh = agreement(net, units, shown, images[evaluation], progress=step("agreement"))  # type: ignore[arg-type]
-    own = correlation(fresh, trained, Bench(shown))
+    own = correlation(fresh, trained, Bench(shown)).to_dataset(name="correlation")
+    if fitted:
+        own["correlation_fitted"] = correlation(fresh, trained, Bench(shown), FITTED)
     made_of = tables(seen, trained, own, config)
     never = np.flatnonzero(evaluation % config.looked_at)
     if len(never):
         again = tables(seen.isel(image=never), trained, own, config)
-        rows = [again["log_likelihood"].loc[[BY_HAND, PERMUTED, NATURAL_PERMUTED]], again["specificity"], again["dose"]]
+        kept = [BY_HAND, PERMUTED, NATURAL_PERMUTED, *([BY_FIT, FIT_PERMUTED] if fitted else [])]
+        rows = [again["log_likelihood"].loc[kept], again["specificity"], again["dose"]]
         made_of["never_looked_at"] = pd.concat(rows, keys=["recovery", "less permuted", "dose"], names=["of"])
     return made_of
 
@@ -165,11 +183,12 @@ def _scored(
 
 
 def tables(
-    seen: xr.Dataset, trained: Sequence[Trained], correlation: xr.DataArray, config: Config
+    seen: xr.Dataset, trained: Sequence[Trained], correlation: xr.Dataset, config: Config
 ) -> dict[str, pd.DataFrame]:
     """Returns what the outcomes say: recoveries by measure, specificity, and what units were replaced."""
     names = [str(name) for name in seen.operation.values]
-    for mean in (PERMUTED, NATURAL_PERMUTED):
+    fitted = BY_FIT in names
+    for mean in (PERMUTED, NATURAL_PERMUTED, *([FIT_PERMUTED] if fitted else [])):
         several = seen.sel(operation=[name for name in names if name.startswith(f"{mean} ")]).mean("operation")
         seen = xr.concat([seen, several.assign_coords(operation=mean)], "operation")
     found = {}
@@ -193,6 +212,11 @@ def tables(
     turned = recovery(seen, lost=SILENT, less="turned by 90°", seed=config.seed).loc[[BY_HAND]]
     found["specificity"] = pd.concat([specific.loc[[BY_HAND]], ceiling.rename(index={"intact": "ceiling"})])
     found["dose"] = turned.rename(index={BY_HAND: "right angle less 90°"})
+    if fitted:
+        own = recovery(seen, lost=SILENT, less=FIT_PERMUTED, seed=config.seed).loc[[BY_FIT]]
+        found["specificity"] = pd.concat([found["specificity"], own])
+        own = recovery(seen, lost=SILENT, less=FIT_TURNED, seed=config.seed).loc[[BY_FIT]]
+        found["dose"] = pd.concat([found["dose"], own.rename(index={BY_FIT: "fitted, right angle less 90°"})])
     other = recovery(seen, lost=OTHER, seed=config.seed)
     found["against_another_image"] = other.loc[[name for name in other.index if not name.startswith(RANDOM)]]
     found["units"] = pd.DataFrame(
@@ -200,7 +224,7 @@ def tables(
             "unit": correlation.unit.values,
             "angle": np.concatenate([each.angles for each in trained]),
             "radius": np.concatenate([each.radii for each in trained]),
-            "correlation": correlation.values,
+            **{str(name): held.values for name, held in correlation.items()},
         }
     ).set_index("unit")
     return found
@@ -217,6 +241,15 @@ def drawn(net: ck.nets.SequentialNet, count: int = 40) -> tuple[LabelledSet, Int
     return pictures(shown), np.asarray(net.logits(jnp.asarray(shown))).argmax(1)
 
 
+def read_fitted(folder: Path) -> dict[str, dict[str, float]]:
+    """Returns the numbers of fitted circuits, by layer."""
+    held = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("numbers_*.json"))]
+    found = {each["layer"]: each["numbers"] for each in held}
+    if not found:
+        raise StimulusError(f"{folder} has no numbers_LAYER.json: run `python -m experiments.response_fit` first.")
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     """Runs, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -229,14 +262,24 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
         "--layer", action="append", help="where to look for curve detectors; may be given several times"
     )
     parser.add_argument("--best", type=int, metavar="N", help="take the N most selective units of each layer")
+    parser.add_argument("--fitted", type=Path, metavar="FOLDER", help="numbers_LAYER.json of experiments.response_fit")
+    parser.add_argument(
+        "--normalised",
+        action="append",
+        nargs=3,
+        default=[],
+        metavar=("FAMILY", "PIXELS", "CONSTANT"),
+        help="divide a handbuilt family by what is around; may be given several times",
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="folder for tables and figures")
     parser.add_argument("--smoke", action="store_true", help="the small net on drawn curves, in a minute")
     options = parser.parse_args(arguments)
+    normalised = tuple((name, float(within), float(by)) for name, within, by in options.normalised)
     net: Net
     if options.smoke:
         small = ck.nets.small()
         images, classes = drawn(small)
-        net, layers, config = small, ["conv4"], SMOKE
+        net, layers, config = small, ["conv4"], dataclasses.replace(SMOKE, normalised=normalised)
     else:
         if options.data is None and (options.net is None or options.images is None):
             raise StimulusError("no folder of data: give --data FOLDER, set CIRCUITKIT_DATA, or ask for --smoke.")
@@ -250,9 +293,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
                 f"the pictures have no class_index: they have {', '.join(shown.labels) or 'no labels'}."
             )
         images, classes = shown, shown.labels.class_index.to_numpy(int)
-        config = Config(best=options.best)
+        config = Config(best=options.best, normalised=normalised)
         layers = options.layer or (["fire4", "fire5"] if options.net is None else None)
-    found = run(net, images, classes, layers, config, options.out)
+    fitted = None if options.fitted is None else read_fitted(options.fitted)
+    found = run(net, images, classes, layers, config, options.out, fitted=fitted)
     for name, table in found.items():
         print(f"\n{name}\n{table.to_string(float_format=lambda value: f'{value:.3f}')}")
         table.to_csv(options.out / f"{name}.csv", float_format="%.5g")

@@ -15,13 +15,14 @@ from circuitkit.stimuli import LabelledSet
 from circuitkit.surgery import Ablate, agreement, replacements
 from circuitkit.surgery.calibration import Progress
 from circuitkit.surgery.steps import Step
-from experiments.transplant.units import Bench, Trained
+from experiments.transplant.units import FITTED, Bench, Trained
 
 TURNS = (15.0, 30.0, 45.0, 60.0, 90.0, 135.0, 180.0)
 """Degrees by which all units are turned away from where they belong."""
 
 SILENT, OTHER, BY_HAND, WHOLE = "silent", "another image's", "by hand", "by hand, long arcs"
 PERMUTED, NATURAL_PERMUTED = "by hand, permuted", "natural, permuted"
+BY_FIT, FIT_PERMUTED, FIT_TURNED = "fitted", "fitted, permuted", "fitted, turned by 90°"
 
 FAMILY = "early_curves"
 """Arcs of 0.8 radii. Whole curves, arcs of 1.8 radii that are made of these, are `WHOLE`."""
@@ -106,10 +107,17 @@ def operations(found: Calibrated, *, permutations: int = 5, seed: int = 0) -> di
         "twice the radius": found.family(FAMILY, larger=2.0),
         **{f"turned by {turn:g}°": found.family(FAMILY, turned=turn) for turn in TURNS},
     }
+    fitted = any(name.startswith(f"{FITTED}-") for name in found.bench.probes)
+    if fitted:
+        made[BY_FIT], made[FIT_TURNED] = found.family(FITTED), found.family(FITTED, turned=90.0)
     rng = np.random.default_rng(seed)
     for draw in range(permutations):
         order = {each.layer: _deranged(len(each.channels), rng) for each in found.trained}
         made[f"{PERMUTED} {draw}"] = found.steps(lambda each, order=order: found.by_hand(each)[order[each.layer]])
+        if fitted:
+            made[f"{FIT_PERMUTED} {draw}"] = found.steps(
+                lambda each, order=order: found.bench.places(each, FITTED)[order[each.layer]]
+            )
         made[f"{NATURAL_PERMUTED} {draw}"] = found.steps(
             lambda each, order=order: found.natural(each)[order[each.layer]]
         )
@@ -136,11 +144,13 @@ def random_units(net: Net, trained: Sequence[Trained], seed: int) -> list[Traine
     return found
 
 
-def correlation(seen: Mapping[str, xr.Dataset], trained: Sequence[Trained], bench: Bench) -> xr.DataArray:
-    """Returns each unit's correlation with its own handbuilt member, over all places of the images that were seen."""
+def correlation(
+    seen: Mapping[str, xr.Dataset], trained: Sequence[Trained], bench: Bench, family: str = FAMILY
+) -> xr.DataArray:
+    """Returns each unit's correlation with its own member of a family, over all places of the images that were seen."""
     parts = []
     for each in trained:
         held = seen[each.layer].correlation
-        own = held.values[np.arange(len(each.channels)), bench.places(each, FAMILY)]
+        own = held.values[np.arange(len(each.channels)), bench.places(each, family)]
         parts.append(xr.DataArray(own, dims="unit", coords={"unit": held.unit.values}, name="correlation"))
     return xr.concat(parts, "unit")

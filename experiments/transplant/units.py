@@ -20,7 +20,12 @@ from circuitkit.find import find
 from circuitkit.nets import Shrunk
 from circuitkit.probe import Images, Maps, Net, Probe
 from circuitkit.receptive_field import ReceptiveField
+from circuitkit.spec import Circuit, Normalisation
+from experiments.response_fit.circuits import early
 from handbuilt import curves
+
+FITTED, FITTED_ANGLES = "fitted", 48
+"""The family of fitted circuits, and how many angles it comes in: an angle every 7.5 degrees."""
 
 LEAST = 4
 """Units that a net has to have for anything to be taken out."""
@@ -92,25 +97,52 @@ class Bench:
     probes: Mapping[str, Probe]
 
     @classmethod
-    def of(cls, trained: Sequence[Trained], *, wavelength: float, shrink: int) -> "Bench":
+    def of(
+        cls,
+        trained: Sequence[Trained],
+        *,
+        wavelength: float,
+        shrink: int,
+        normalised: Mapping[str, Normalisation] | None = None,
+    ) -> "Bench":
         """Builds circuits of three radii for units; and of half the smallest and twice the largest, for wrong ones.
 
         Args:
             trained: The units.
             wavelength: Of edges, in pixels.
             shrink: Images are averaged over squares of so many pixels first.
+            normalised: What families are divided by, by name; windows in pixels of the net's images.
         """
-        own = np.quantile(np.concatenate([each.radii for each in trained]), (0.2, 0.5, 0.8)).round(1).tolist()
+        own = three_radii(trained)
         radii = sorted({own[0] / 2, *own, own[-1] * 2})
         probes: dict[str, Probe] = {}
         for radius in radii:
-            circuit = curves.circuit(radius / shrink, wavelength / shrink)
-            net = Shrunk(ck.HandbuiltNet(ck.build(circuit), name=f"curves of {radius:g}"), shrink)
+            net = arcs(radius, wavelength=wavelength, shrink=shrink, normalised=normalised or {})
             probes[f"early_curves {radius:g}"] = net["early_curves"]
             if radius in own:  # of the wrong ones no more is asked
                 probes |= {f"{family} {radius:g}": net[family] for family in ("curves", "lines")}
                 probes[f"energy {radius:g}"] = Energy(net, "early_curves")["energy"]
         return cls(probes)
+
+    def with_fitted(self, numbers: Mapping[str, Mapping[str, float]], *, shrink: int) -> "Bench":
+        """Returns the bench with circuits of fitted numbers besides, one a layer: the family `FITTED`.
+
+        Args:
+            numbers: By layer, as `experiments/response_fit` finds them.
+            shrink: As it shrinks images.
+
+        Raises:
+            NetError: If the numbers are not those of that circuit.
+        """
+        probes = dict(self.probes)
+        for layer, own in numbers.items():
+            try:
+                circuit = early(**own, angles=FITTED_ANGLES)
+            except TypeError as error:
+                raise NetError(f"numbers for {layer!r} are not those of a fitted circuit ({error}).") from error
+            net = Shrunk(ck.HandbuiltNet(ck.build(circuit), name=f"arcs fitted to {layer}"), shrink)
+            probes[f"{FITTED}-{layer} {own['radius'] * shrink:g}"] = net["early_curves"]
+        return dataclasses.replace(self, probes=probes)
 
     def radii(self, family: str) -> Float[np.ndarray, " radius"]:
         """Returns the radii that a family comes in, in pixels of the net's images."""
@@ -137,12 +169,40 @@ class Bench:
     ) -> Int[np.ndarray, " unit"]:
         """Returns each unit's member: of its radius, times `larger`, at its angle, `turned` by some degrees."""
         about = 90.0 if family == "lines" else 0.0  # a curve's tangent at its apex stands across its angle
+        own = f"{FITTED}-{trained.layer}" if family == FITTED else family
         return np.array(
             [
-                self.place(family, radius * larger, angle + turned + about)
+                self.place(own, radius * larger, angle + turned + about)
                 for angle, radius in zip(trained.angles, trained.radii, strict=True)
             ]
         )
+
+
+def three_radii(trained: Sequence[Trained]) -> list[float]:
+    """Returns radii between which those of all units lie, in pixels: a small one, the median and a large one."""
+    return np.quantile(np.concatenate([each.radii for each in trained]), (0.2, 0.5, 0.8)).round(1).tolist()
+
+
+def arcs(
+    radius: float, *, wavelength: float, shrink: int, normalised: Mapping[str, Normalisation], stride: int = 1
+) -> Shrunk:
+    """Returns the circuit for curves of a radius. Lengths are in pixels of the images before they are averaged.
+
+    Args:
+        radius: Of the curves.
+        wavelength: Of edges.
+        shrink: Images are averaged over squares of so many pixels first.
+        normalised: What families are divided by, by name.
+        stride: Of `early_curves`, on the averaged images; with one above 1, whole curves are coarser, too.
+    """
+    by = {name: dataclasses.replace(each, within=each.within / shrink) for name, each in normalised.items()}
+    circuit = curves.circuit(radius / shrink, wavelength / shrink, normalised=by)
+    families = [
+        dataclasses.replace(family, stride=stride) if family.name == "early_curves" else family
+        for family in circuit.families
+    ]
+    circuit = Circuit(circuit.name, families)
+    return Shrunk(ck.HandbuiltNet(ck.build(circuit), name=f"curves of {radius:g}"), shrink)
 
 
 class Energy(Net):

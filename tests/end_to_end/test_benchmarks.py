@@ -15,6 +15,7 @@ from benchmarks import __main__ as command
 from benchmarks import harness
 from benchmarks.building import __main__ as building
 from benchmarks.equivariance import __main__ as equivariance
+from benchmarks.neurons import __main__ as neurons
 from benchmarks.steerable import __main__ as steerable
 from benchmarks.stimuli import __main__ as stimuli
 from benchmarks.stimuli.arcs import Arc, covered, draw_lots
@@ -117,6 +118,14 @@ def test_every_way_to_an_image_that_is_here_raises_its_channel(climbed: visualiz
     assert not climbed.difference > 1e-5  # NaN without torch
 
 
+@pytest.mark.parametrize("task", neurons.SMOKE.tasks, ids=lambda task: task.name)
+def test_samples_find_no_group_of_neurons_that_is_not_computed(task: neurons.Task) -> None:
+    layers = neurons.net(task)
+    exact, sampled = neurons.exact(task, layers)[0], neurons.sampled(task, layers, neurons.SMOKE)[0]
+    assert {row.tobytes() for row in sampled} <= {row.tobytes() for row in exact}
+    assert len(sampled) > 5
+
+
 @pytest.mark.long
 def test_tables_and_pictures_are_written(
     found: stimuli.Result,
@@ -140,6 +149,7 @@ def test_tables_and_pictures_are_written(
             visualization.tables(climbed, visualization.SMOKE),
             visualization.figure(climbed, visualization.SMOKE),
         ),
+        "neurons": neurons.measure(True),
     }
     assert set(results) == set(command.NAMES)
     monkeypatch.setattr(sys, "argv", ["benchmark", "--smoke"])

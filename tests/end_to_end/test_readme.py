@@ -141,6 +141,38 @@ def test_the_guide_to_surgery_runs_as_it_stands_there(capsys: pytest.CaptureFixt
     assert names["operated"].steps == tuple(names["steps"])
 
 
+def test_the_guide_to_fitting_runs_as_it_stands_there(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for block in guide("fitting.md"):
+        exec(block, names)
+    assert "These 2 numbers explain" in capsys.readouterr().out
+    found = names["found"]
+    assert (found.units.test > 0.9).all()
+    assert (found.numbers.value - [5, 6]).abs().max() < 0.5  # length and wavelength
+
+
+def test_the_guide_to_neurons_runs_as_it_stands_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in guide("neurons.md")[:-1]:  # fewer stimuli, which a test can bear
+        exec(block.replace("181, 5", "181, 30").replace("60, seed", "24, seed"), names)
+    for picture in ("lines", "groups", "cells", "alike"):
+        assert (tmp_path / f"neurons-{picture}.png").stat().st_size > 10_000
+    assert names["found"](0.3).sum() == 4
+    assert "0.312500" in capsys.readouterr().out
+    assert 0 <= names["about"].accuracy <= 1
+
+
+def test_the_guide_to_neurons_reads_a_trained_layer(beside_the_data: Path) -> None:
+    names: dict[str, Any] = {}
+    exec(guide("neurons.md")[0], names)
+    exec("import circuitkit as ck\n" + guide("neurons.md")[-1].replace("[:16]", "[:4]"), names)
+    assert [layer.size for layer in names["seen"].layers] == [(1152, 288), (288, 8)]
+    assert (beside_the_data / "neurons-fire4.png").stat().st_size > 10_000
+
+
 def test_the_guide_to_evidence_names_every_criterion_as_it_is() -> None:
     text = (README.parent / "docs" / "evidence.md").read_text(encoding="utf-8")
     curve = hypothesis.curve()

@@ -1,5 +1,7 @@
 """Handbuilt units are put where they belong, what comes back is counted as it should be, and a run goes on."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,21 @@ import xarray as xr
 
 import circuitkit as ck
 from circuitkit.errors import NetError, StimulusError
+from experiments.response_fit.__main__ import SMALL
 from experiments.transplant import __main__ as experiment
 from experiments.transplant import figures
-from experiments.transplant.operations import BY_HAND, NATURAL_PERMUTED, OTHER, PERMUTED, SILENT, _deranged
-from experiments.transplant.units import Bench, Trained, find_units
+from experiments.transplant.operations import (
+    BY_FIT,
+    BY_HAND,
+    FIT_PERMUTED,
+    FIT_TURNED,
+    NATURAL_PERMUTED,
+    OTHER,
+    PERMUTED,
+    SILENT,
+    _deranged,
+)
+from experiments.transplant.units import FITTED, Bench, Trained, find_units
 from tests.viz.test_figures import blemishes
 
 TRAINED = Trained("conv4", (3, 5), np.array([10.0, 200.0]), np.array([4.0, 8.0]))
@@ -25,7 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> dict[str, pd.DataFrame]:
-    return experiment.main(["--smoke", "--out", str(folder)])
+    (folder / "numbers_conv4.json").write_text(json.dumps({"layer": "conv4", "numbers": dict(SMALL)}))
+    return experiment.main(["--smoke", "--out", str(folder), "--fitted", str(folder)])
 
 
 def test_a_smoke_run_counts_everything(found: dict[str, pd.DataFrame], folder: Path) -> None:
@@ -35,6 +49,10 @@ def test_a_smoke_run_counts_everything(found: dict[str, pd.DataFrame], folder: P
     assert table.recovery["intact"] == 1
     assert len(found["units"]) == 6
     assert found["units"].correlation.between(-1, 1).all()
+    assert found["units"].correlation_fitted.between(-1, 1).all()
+    assert {BY_FIT, FIT_PERMUTED, FIT_TURNED} <= set(table.index)
+    assert BY_FIT in found["specificity"].index
+    assert "fitted, right angle less 90°" in found["dose"].index
     for name in ("recoveries", "doses"):
         assert (folder / f"{name}.png").stat().st_size > 10_000
     assert (folder / "units.csv").exists()
@@ -44,7 +62,7 @@ def test_a_run_goes_on_where_it_was(
     found: dict[str, pd.DataFrame], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(experiment, "outcomes", None)  # whoever computes anything again fails
-    again = experiment.main(["--smoke", "--out", str(folder)])
+    again = experiment.main(["--smoke", "--out", str(folder), "--fitted", str(folder)])
     pd.testing.assert_frame_equal(again["log_likelihood"], found["log_likelihood"])
 
 
@@ -65,7 +83,7 @@ def outcome(by_hand: float) -> xr.Dataset:
 
 @pytest.mark.parametrize("by_hand", [0.9, 0.4])
 def test_tables_say_what_the_outcomes_say(by_hand: float) -> None:
-    own = xr.DataArray([0.5, 0.6], dims="unit", coords={"unit": ["a", "b"]})
+    own = xr.Dataset({"correlation": ("unit", [0.5, 0.6])}, coords={"unit": ["a", "b"]})
     found = experiment.tables(outcome(by_hand), [TRAINED], own, experiment.SMOKE)
     table = found["log_likelihood"]
     assert table.recovery[BY_HAND] == pytest.approx(by_hand)
@@ -95,6 +113,19 @@ def test_every_unit_gets_the_member_at_its_angle_and_radius() -> None:
         bench.places(TRAINED, "circles")
 
 
+def test_fitted_circuits_stand_beside_the_others_one_a_layer() -> None:
+    with_fitted = Bench({}).with_fitted({"conv4": SMALL, "conv5": SMALL}, shrink=1)
+    members = [unit for probe in with_fitted.probes.values() for unit in probe.unit_names]
+    placed = with_fitted.places(TRAINED, FITTED)
+    assert [members[place] for place in placed] == ["early_curves@7.5", "early_curves@202.5"]
+    assert all(place < len(members) // 2 for place in placed)  # the layer's own
+    assert all(
+        place >= len(members) // 2 for place in with_fitted.places(dataclasses.replace(TRAINED, layer="conv5"), FITTED)
+    )
+    with pytest.raises(NetError, match="not those of a fitted circuit"):
+        Bench({}).with_fitted({"conv4": {"radius": 4.0}}, shrink=1)
+
+
 def test_no_unit_keeps_its_place_when_maps_are_permuted() -> None:
     rng = np.random.default_rng(0)
     for count in (2, 3, 7):
@@ -115,5 +146,7 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         experiment.main(["--out", str(tmp_path)])
     with pytest.raises(NetError, match="has 0 curve detectors in conv1.*--best"):
         find_units(ck.nets.small(), ["conv1"])
+    with pytest.raises(StimulusError, match="has no numbers_LAYER.json"):
+        experiment.read_fitted(tmp_path)
     with pytest.raises(StimulusError, match="there are 5 images: wanted more than 9"):
         experiment.split(5, experiment.SMOKE)

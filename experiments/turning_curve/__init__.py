@@ -1,0 +1,1 @@
+"""Which groups of curve units fire where, as a curve turns."""
