@@ -34,6 +34,7 @@ ORDER = (
     ("kernels",),
     ("network",),
     ("build", "equivariance"),
+    ("reference_paths",),
     ("reference",),
     ("stimuli",),
     ("hypothesis", "probe", "responses"),
@@ -42,7 +43,7 @@ ORDER = (
     ("survey", "tuning"),
     ("evidence",),
     ("study", "find", "mirror_pairs", "mirrored_weights", "polysemantic", "surgery", "unioning", "verify", "portrait"),
-    ("by_eye", "compare", "handedness", "reports", "universality"),
+    ("by_eye", "compare", "handedness", "neurons", "reports", "universality"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line
     ("cli",),
@@ -60,8 +61,10 @@ ONLY_FOR = {
 # The oracle shares no code with what it judges: it reads the spec, and computes with NumPy alone.
 REFERENCE_IMPORTS = (
     "circuitkit.errors",
+    "circuitkit.reference_paths",
     "circuitkit.spec",
     "cmath",
+    "collections.abc",
     "functools",
     "jaxtyping",
     "math",
@@ -92,7 +95,8 @@ def violations(root: Path) -> list[str]:
 
 def objection(place: str, target: str, root: Path) -> str | None:
     """Returns why `place` may not import the dotted name `target`, or None if it may."""
-    if place == "reference" and not any(f"{target}.".startswith(f"{name}.") for name in REFERENCE_IMPORTS):
+    oracle = place in ("reference", "reference_paths")
+    if oracle and not any(f"{target}.".startswith(f"{name}.") for name in REFERENCE_IMPORTS):
         return f"the oracle imports only {', '.join(REFERENCE_IMPORTS)}"
     there = place_of(target.split("."), root)
     if there not in RANK or there == place:

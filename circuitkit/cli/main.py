@@ -12,6 +12,7 @@ from circuitkit.cli import (
     find,
     layers,
     nets,
+    neurons,
     show,
     stimuli,
     study,
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         layers,
         nets,
         weights,
+        neurons,
         stimuli,
         catalogue,
     ):

@@ -1,5 +1,10 @@
-"""The shell of every page: one look, light and dark, that asks the network for nothing and runs no script."""
+"""The shell of every page: one look, light and dark, that asks the network for nothing.
 
+A page runs no script, unless it is given one; then it runs that one alone.
+"""
+
+import base64
+import hashlib
 from collections.abc import Sequence
 
 from circuitkit.viz.html import Html, join, tag
@@ -51,19 +56,26 @@ dt { font-weight: 600; } dd { margin: 0 0 0.6rem; }
 """
 
 
-def document(title: str, body: Sequence[Html], *, style: str = "") -> Html:
+def document(title: str, body: Sequence[Html], *, style: str = "", script: str = "") -> Html:
     """Returns a whole page.
 
     Args:
         title: What the browser's tab says.
         body: What the page shows, in order.
         style: CSS that this page needs besides `STYLE`.
+        script: JavaScript that runs when all of the body is there. No other may, whatever the body holds.
     """
+    policy, last = POLICY, []
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy, last = f"{POLICY}; script-src 'sha256-{digest}'", [tag("script", Html(script))]
     head = [
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("title", title),
         tag("style", Html(STYLE + style)),
     ]
-    return join([Html("<!DOCTYPE html>\n"), tag("html", tag("head", *head), tag("body", *body), lang="en"), Html("\n")])
+    return join(
+        [Html("<!DOCTYPE html>\n"), tag("html", tag("head", *head), tag("body", *body, *last), lang="en"), Html("\n")]
+    )
