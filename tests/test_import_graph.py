@@ -39,10 +39,10 @@ ORDER = (
     ("stimuli",),
     ("hypothesis", "probe", "responses"),
     ("nets", "store", "examples", "controls", "wiring", "visualize", "matching", "turned", "centred"),
-    ("sweep", "fit", "local_geometry", "look", "signature", "weights"),
+    ("sweep", "local_geometry", "look", "signature", "weights"),
     ("survey", "tuning"),
     ("evidence",),
-    ("study", "find", "mirror_pairs", "mirrored_weights", "polysemantic", "surgery", "unioning", "verify", "portrait"),
+    ("study", "find", "fit", "mirror_pairs", "mirrored_weights", "polysemantic", "surgery", "unioning", "verify", "portrait"),
     ("by_eye", "compare", "handedness", "neurons", "reports", "universality"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line

@@ -295,12 +295,12 @@ def test_what_cannot_be_divided_is_refused(made: Callable[[], object], message: 
 
 
 def test_a_network_without_its_divisor_is_refused() -> None:
-    spec = circuit()
+    spec = Circuit("c", circuit().families[:1])
     layouts = lay_out(spec)
     with pytest.raises(KernelError, match=r"layer 'edges' got a divisor of 0 places, but its spec promises 9"):
         CircuitNetwork(spec, draw(spec, layouts), layouts)
     whole = CircuitNetwork(spec, draw(spec), layouts, divisors=draw_divisors(spec))
-    np.testing.assert_allclose(whole(noise(0, 20))["arcs"], build(spec)(noise(0, 20))["arcs"], atol=1e-5)
+    np.testing.assert_allclose(whole(noise(0, 20))["edges"], build(spec)(noise(0, 20))["edges"], atol=1e-5)
 
 
 def test_the_curves_take_it_by_name_and_stay_as_they_are_without() -> None:

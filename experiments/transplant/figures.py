@@ -18,13 +18,24 @@ from circuitkit.viz.style import (
     place,
     styled,
 )
-from experiments.transplant.operations import BY_HAND, NATURAL_PERMUTED, OTHER, PERMUTED, TURNS, WHOLE
+from experiments.transplant.operations import (
+    BY_FIT,
+    BY_HAND,
+    FIT_PERMUTED,
+    NATURAL_PERMUTED,
+    OTHER,
+    PERMUTED,
+    TURNS,
+    WHOLE,
+)
 
 ROW = 0.27
 SHOWN = (
     BY_HAND,
-    WHOLE,
     PERMUTED,
+    BY_FIT,
+    FIT_PERMUTED,
+    WHOLE,
     NATURAL_PERMUTED,
     "natural, rolled",
     "lines along them",
@@ -58,7 +69,7 @@ def recoveries(tables: dict[str, pd.DataFrame], note: str) -> Figure:
         axes.axvline(1, color=GREY, lw=0.8)
         for row, name in enumerate(rows):
             held = table.loc[name]
-            colour = BLUE if name in (BY_HAND, WHOLE) else ORANGE if name == NATURAL_PERMUTED else BLACK
+            colour = BLUE if name in (BY_HAND, BY_FIT, WHOLE) else ORANGE if name == NATURAL_PERMUTED else BLACK
             axes.plot([held.low, held.high], [row, row], color=colour, lw=1.5)
             axes.plot(held.recovery, row, "o", color=colour, ms=4)
         low = min(-0.1, float(table.loc[rows].low.min()))
