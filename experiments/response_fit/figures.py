@@ -24,6 +24,8 @@ def models(units: pd.DataFrame, order: Sequence[str], note: str) -> Figure:
         axes = place(figure, left + column * (width + gap), HEAD + 0.3, width, ROW * len(rows))
         for row, model in enumerate(rows):
             held = units[(units.model == model) & (units.layer == layer)].correlation.to_numpy()
+            if not len(held):
+                continue  # this model was fitted to another layer alone
             colour = BLUE if "fitted" in model else ORANGE if model.startswith("any") else BLACK
             axes.plot(held, np.full(len(held), row), "o", color=colour, ms=3.5, alpha=0.5, mew=0)
             axes.plot([np.median(held)] * 2, [row - 0.35, row + 0.35], color=colour, lw=2)
@@ -31,7 +33,8 @@ def models(units: pd.DataFrame, order: Sequence[str], note: str) -> Figure:
         axes.set(xlim=(min(-0.1, float(units.correlation.min()) - 0.05), 1), ylim=(len(rows) - 0.5, -0.5))
         axes.set_yticks(range(len(rows)), rows if column == 0 else [""] * len(rows))
         axes.set_xlabel("correlation on other photographs")
-        axes.set_title(f"{layer}: {len(held)} units; bar: median", fontsize=SMALL, loc="left")
+        count = units[units.layer == layer].groupby("model").size().max()
+        axes.set_title(f"{layer}: {count} units; bar: median", fontsize=SMALL, loc="left")
         axes.grid(axis="x", color=FAINT, lw=0.6)
         axes.set_axisbelow(True)
     return figure

@@ -1,5 +1,6 @@
 """Layers of any net as affine maps of what a unit reads: they say what the net says, or are refused."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,12 +24,13 @@ RELU: Activation = lambda values: np.maximum(values, 0)  # noqa: E731
 NONE: Activation = lambda values: values  # noqa: E731
 
 
-def random(*shape: int, seed: int = 0) -> jax.Array:
+@functools.cache  # a net is traced many times
+def random(*shape: int, seed: int = 0) -> np.ndarray:
     values = np.random.default_rng(seed).standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))
-    return jnp.asarray(values, jnp.float32)
+    return values.astype(np.float32)
 
 
-def conv(x: jax.Array, kernel: jax.Array, stride: int = 1, groups: int = 1) -> jax.Array:
+def conv(x: jax.Array, kernel: np.ndarray, stride: int = 1, groups: int = 1) -> jax.Array:
     numbers = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(
         x, kernel, (stride, stride), "SAME", dimension_numbers=numbers, feature_group_count=groups
