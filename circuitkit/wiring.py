@@ -270,8 +270,8 @@ def _gradients(read: _Read, units: int) -> Float[np.ndarray, "unit y x source"]:
 
 def _without_border(weights: Float[np.ndarray, "unit y x source"]) -> Float[np.ndarray, "unit _ _ source"]:
     """Returns weights without what lies around them all, on each side alike: there only a divisor reads."""
-    used = weights.any((0, 3))
-    lines = [line for axis in (0, 1) for line in (used.any(axis), used.any(axis)[::-1])]
+    used = np.asarray((weights != 0).any(axis=(0, 3)))
+    lines = [line for axis in (0, 1) for line in (np.any(used, axis=axis), np.any(used, axis=axis)[::-1])]
     border = min(int(np.argmax(line)) for line in lines)
     return weights[:, border : weights.shape[1] - border, border : weights.shape[2] - border]
 

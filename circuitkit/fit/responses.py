@@ -151,7 +151,7 @@ def fit_responses(
     responses = seen.responses.astype(np.float32)
     logs, back, names = logs_of(start)
     ends = starts_about(logs, starts, seed)
-    losses, like = np.zeros(starts), None
+    losses, like = np.zeros(starts), write(**start)
     for round_ in range(ROUNDS):
         like = _sized(write(**as_numbers(back(ends[0]))), family, seen.images.shape[1], like)
         read = between_members(like[family], angles)
@@ -193,13 +193,13 @@ def fit_responses(
     )
 
 
-def _sized(circuit: Circuit, family: str, side: int, before: Circuit | None) -> Circuit:
+def _sized(circuit: Circuit, family: str, side: int, before: Circuit) -> Circuit:
     """Returns the circuit whose kernel sizes a round has; those of the round before if its own do not fit."""
     if family not in (known := [each.name for each in circuit.families]):
         raise unknown_name("family", family, known, owner=f"circuit {circuit.name!r}")
     field = build(circuit).receptive_field(family).size[0]
-    # In the first round there is nothing to fall back on, and `middle` refuses what does not fit.
-    return circuit if field <= side or before is None else before
+    # In the first round both are the same, and `middle` refuses what does not fit.
+    return circuit if field <= side else before
 
 
 def _descent(
