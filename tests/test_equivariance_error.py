@@ -508,7 +508,7 @@ def test_the_guide_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None
     assert names["obeyed"].predicted == pytest.approx(names["obeyed"].share, abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nets_that_turn_pass_and_nets_that_nearly_do_are_rejected() -> None:
     with unchecked():
         rows = experiment.run(experiment.SMOKE)

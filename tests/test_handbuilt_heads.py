@@ -64,6 +64,7 @@ def test_without_inhibition_the_other_pathway_responds_as_well():
     assert 1 < right[RIGHT] / right[LEFT] < 3
 
 
+@pytest.mark.long
 def test_a_head_belongs_on_the_right_side_of_its_neck():
     on, other = centre("on_necks"), centre("on_necks", facing=-1.0)
     assert on[RIGHT] > 0 == on[LEFT]

@@ -34,7 +34,7 @@ def test_windows_excite_from_above_and_wheels_from_below() -> None:
     assert twin[:, :, channels("windows")][upper].sum() < 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_car_has_all_its_parts_in_their_places() -> None:
     table = looked()[0].set_index("stimulus")["response"]
     for part in ("windows", "wheels", "its body"):

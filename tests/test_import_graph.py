@@ -42,7 +42,8 @@ ORDER = (
     ("sweep", "local_geometry", "look", "signature", "weights"),
     ("survey", "tuning"),
     ("evidence",),
-    ("study", "find", "fit", "mirror_pairs", "mirrored_weights", "polysemantic", "surgery", "unioning", "verify", "portrait"),
+    ("study", "find", "fit", "mirror_pairs", "mirrored_weights", "polysemantic", "portrait", "surgery"),
+    ("unioning", "verify"),
     ("by_eye", "compare", "handedness", "neurons", "reports", "universality"),
     ("viz",),
     ("__init__",),  # the public names: everything but the command line

@@ -51,7 +51,7 @@ def bootstrap(
     found = np.stack([of(samples[rng.integers(0, len(samples), len(samples))]) for _ in range(draws)])
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.nanpercentile(found, [tail, 100 - tail], axis=0)
-    return low, high
+    return np.asarray(low), np.asarray(high)
 
 
 def _mean(samples: Float[np.ndarray, "sample ..."]) -> Float[np.ndarray, " ..."]:

@@ -143,7 +143,9 @@ def fit_radial(
     units["with_threshold"] = _with_thresholds(run, targets)
     units["ceiling"] = ceiling(targets)
     value = as_numbers(back(points[0]))
-    low, high = np.exp(np.min(again, 0)), np.exp(np.max(again, 0))
+    # Rounding is no reason for a range to leave its value out.
+    several = np.concatenate([np.exp(again), [list(value.values())]])
+    low, high = several.min(0), several.max(0)
     order = np.argsort(away)
     turned = targets[shift, :, np.arange(len(kept))].T
     return RadialFit(

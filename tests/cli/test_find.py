@@ -18,6 +18,7 @@ def refused(capsys: pytest.CaptureFixture[str], line: str) -> str:
     return " ".join(captured.err.split())
 
 
+@pytest.mark.long
 def test_a_circuit_is_searched(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*LINE.split(), "--layer", "edges, contours", "--controls", "1", "--out", "new/out"]) == 0
     captured = capsys.readouterr()

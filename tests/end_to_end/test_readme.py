@@ -121,6 +121,7 @@ def test_the_guide_to_evidence_runs_as_it_stands_there(beside_the_data: Path, mo
         assert (beside_the_data / page).stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_the_guide_to_universality_runs_as_it_stands_there(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for block in guide("universality.md"):  # one of five layers, which a test can bear

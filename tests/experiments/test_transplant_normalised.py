@@ -11,6 +11,7 @@ from experiments.transplant import normalised
 from experiments.transplant.units import arcs
 
 
+@pytest.mark.long
 def test_trials_are_made_on_some_images_and_checked_on_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = normalised.main(["--smoke", "--out", str(tmp_path)])
     for table in tables:

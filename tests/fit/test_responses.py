@@ -162,7 +162,7 @@ def test_a_filter_explains_what_a_filter_made_and_a_net_more_than_that() -> None
     assert (fewer.test < 0.5).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_net_learns_what_depends_on_place_and_angle(turned: bool) -> None:
     train, test = seen(400, 0), seen(100, 1)

@@ -118,6 +118,7 @@ def test_colours_are_never_overshot(figure: Figure, renderer: Renderer) -> None:
     assert (image <= colours.max(0) + 1e-6).all()
 
 
+@pytest.mark.long
 @settings(max_examples=6)  # nearly each has a structure of its own, to be traced anew
 @given(figure=figures(), renderer=st.sampled_from([FAST, EXACT, Renderer(exact=True, samples=2)]))
 def test_gradients_are_finite_in_every_parameter(figure: Figure, renderer: Renderer) -> None:
