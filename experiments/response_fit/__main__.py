@@ -39,6 +39,7 @@ from experiments.response_fit.circuits import DIVIDED, EARLY, ENERGY, early, ene
 from experiments.response_fit.data import examples
 from experiments.transplant.__main__ import Config as Split
 from experiments.transplant.__main__ import drawn, split
+from experiments.transplant.operations import deranged
 from experiments.transplant.units import Trained, find_units
 
 HERE = Path(__file__).parent
@@ -183,7 +184,7 @@ def fit(
     }
     if model in (BY_HAND, EXCHANGED):
         if model == EXCHANGED:
-            angles = _exchanged(angles, config.seed)
+            angles = angles[deranged(len(angles), np.random.default_rng(config.seed))]
         held = explained(predictions(early(**plain), "early_curves", angles), seen, test)
         return held.assign(count=0), None
     if model in (PLAIN, FITTED, ENERGY_FITTED):
@@ -209,15 +210,6 @@ def _middle(images: Float[np.ndarray, "example side side channel"], side: int) -
     """Returns the middle of images, of an odd side."""
     margin = (images.shape[1] - side) // 2
     return images[:, margin : margin + side, margin : margin + side]
-
-
-def _exchanged(angles: Float[np.ndarray, " unit"], seed: int) -> Float[np.ndarray, " unit"]:
-    """Returns the angles in another order, by chance, in which none is where it was."""
-    rng = np.random.default_rng(seed)
-    while True:
-        order = rng.permutation(len(angles))
-        if (order != np.arange(len(angles))).all():
-            return angles[order]
 
 
 def radial(config: Config, data: Path, out: Path) -> dict[str, pd.DataFrame]:

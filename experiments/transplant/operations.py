@@ -112,7 +112,7 @@ def operations(found: Calibrated, *, permutations: int = 5, seed: int = 0) -> di
         made[BY_FIT], made[FIT_TURNED] = found.family(FITTED), found.family(FITTED, turned=90.0)
     rng = np.random.default_rng(seed)
     for draw in range(permutations):
-        order = {each.layer: _deranged(len(each.channels), rng) for each in found.trained}
+        order = {each.layer: deranged(len(each.channels), rng) for each in found.trained}
         made[f"{PERMUTED} {draw}"] = found.steps(lambda each, order=order: found.by_hand(each)[order[each.layer]])
         if fitted:
             made[f"{FIT_PERMUTED} {draw}"] = found.steps(
@@ -124,7 +124,7 @@ def operations(found: Calibrated, *, permutations: int = 5, seed: int = 0) -> di
     return made
 
 
-def _deranged(count: int, rng: np.random.Generator) -> Int[np.ndarray, " unit"]:
+def deranged(count: int, rng: np.random.Generator) -> Int[np.ndarray, " unit"]:
     """Returns an order in which no unit is in its own place."""
     while True:
         order = rng.permutation(count)

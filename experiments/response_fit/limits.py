@@ -1,0 +1,320 @@
+"""What keeps a dozen numbers from explaining more: what the circuit is shown, its rule, or that units share it?
+
+Run:    python -m experiments.response_fit.limits --data FOLDER            (FOLDER holds nets/ and images/)
+Smoke:  python -m experiments.response_fit.limits --smoke                  (the small net on drawn curves)
+Writes: experiments/response_fit/out/limits.csv, limits_units.csv; limits.png and patterns_LAYER.png
+
+Between a circuit of fourteen numbers and the trained units stand, a step each: a pattern over the same contours that no
+rule restrains (all units share it), one for each unit, a conv net that learns everything itself, and the unit itself
+shown no more than these are. All are fitted to the same photographs, at all their places, and compared with the units
+on the same others. A layer that is done is kept; a run that was interrupted goes on.
+"""
+
+import argparse
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import Progress
+
+import circuitkit as ck
+from circuitkit.errors import StimulusError
+from circuitkit.evidence.statistics import bootstrap
+from circuitkit.fit.ceiling import learn_maps
+from circuitkit.fit.patterns import Patterns
+from circuitkit.nets import Shrunk
+from circuitkit.nets.wrapped import Wrapped
+from circuitkit.probe import Images, Maps, Net, Probe
+from circuitkit.receptive_field import ReceptiveField
+from circuitkit.stimuli import LabelledSet, photographs
+from circuitkit.surgery import agreement
+from circuitkit.viz import to_png
+from circuitkit.viz.patterns import pattern_sheet
+from experiments.response_fit import figures
+from experiments.response_fit.__main__ import SMALL, halves
+from experiments.response_fit.circuits import EARLY, early
+from experiments.response_fit.contour_patterns import EXCHANGED, OWN, SHARED, Contours, mixed, patterns
+from experiments.transplant.__main__ import drawn, read_fitted
+from experiments.transplant.units import FITTED_ANGLES, Trained, find_units
+
+HERE = Path(__file__).parent
+OUT, NUMBERS = HERE / "out", HERE / "fitted"
+
+LEARNED, LEARNED_SHARED = "conv net, one output a unit", "conv net, one for all, turned"
+BY_HAND, FITTED = "arcs, by hand", "divided arcs, fitted"
+ITSELF = "itself, "
+
+
+class Config(NamedTuple):
+    """What is fixed before anything is fitted.
+
+    Attributes:
+        patterns: What they are made of.
+        kinds: Of patterns.
+        epochs: Of the conv net with an output a unit: how often it sees each photograph.
+        epochs_shared: Of the one for all units: how often it sees each, as one unit or another.
+        moved: Pixels by which photographs are moved for the unit itself.
+        best: So many of the most selective units of each layer; left out, those that meet all criteria.
+        seed: Of all draws.
+    """
+
+    patterns: Contours = Contours()
+    kinds: tuple[str, ...] = (OWN, mixed(4), mixed(2), SHARED, EXCHANGED)
+    epochs: int = 40
+    epochs_shared: int = 60
+    moved: int = 4
+    best: int | None = None
+    seed: int = 0
+
+
+SMOKE = Config(
+    Contours(shrink=1, reach=4.0), kinds=(OWN, mixed(2), SHARED, EXCHANGED), epochs=1, epochs_shared=1, moved=1, best=4
+)
+
+
+class Changed(Wrapped):
+    """A net that is shown images changed in some way."""
+
+    def __init__(self, net: Net, change: Callable[[Images], Images], name: str) -> None:
+        """Takes the change."""
+        self.net, self.change, self.name = net, change, name
+        self.image_size, self.image_values = net.image_size, f"{name}; then {net.image_values}"
+
+    def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
+        """What a unit sees of the changed image."""
+        return self.net.receptive_field(layer, image_size)
+
+    def maps(self, images: Images, layer: str) -> Maps:
+        """Runs changed images."""
+        return self.net.maps(self.change(images), layer)
+
+
+def grey(images: Images) -> Images:
+    """Returns images without colour: every channel the mean of all."""
+    return jnp.broadcast_to(images.mean(-1, keepdims=True), images.shape)
+
+
+def coarse(by: int) -> Callable[[Images], Images]:
+    """Returns what averages images over squares, and draws them as large as before."""
+
+    def change(images: Images) -> Images:
+        count, rows, columns, channels = images.shape
+        held = images[:, : rows // by * by, : columns // by * by]
+        mean = held.reshape(count, rows // by, by, columns // by, by, channels).mean((2, 4))
+        return jax.image.resize(mean, images.shape, "linear")
+
+    return change
+
+
+def changes(config: Config) -> dict[str, Callable[[Images], Images]]:
+    """Returns what is done to photographs for the units themselves, by name."""
+    half, moved = coarse(2), config.moved
+    return {
+        f"{ITSELF}in grey": grey,
+        f"{ITSELF}averaged over 2 x 2": half,
+        f"{ITSELF}both": lambda images: half(grey(images)),
+        f"{ITSELF}light for dark": lambda images: -images,
+        f"{ITSELF}moved by {moved} pixels": lambda images: jnp.roll(images, (moved, moved), (1, 2)),
+    }
+
+
+def run(
+    net: Net,
+    images: LabelledSet,
+    fitted_to: Int[np.ndarray, " image"],
+    layers: Sequence[str] | None,
+    config: Config,
+    out: Path,
+    *,
+    numbers: Mapping[str, Mapping[str, float]] | None = None,
+    by_hand: Mapping[str, float] = EARLY,
+) -> tuple[pd.DataFrame, dict[str, Patterns]]:
+    """Returns each unit's correlation with each of what stands between it and the circuit, and patterns by layer.
+
+    Args:
+        net: The net.
+        images: Photographs.
+        fitted_to: Which of them anything is fitted to; all others are for the comparison.
+        layers: See `find_units`.
+        config: What is fixed.
+        out: Folder for what is done.
+        numbers: Of fitted circuits, by layer, if there are any.
+        by_hand: Those of the circuit by hand.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    others = np.setdiff1d(np.arange(len(images)), fitted_to)
+    tables, shown = [], {}
+    with Progress(console=Console(stderr=True)) as bars:
+        for trained in find_units(net, layers, best=config.best, store=out / "found" / net.name):
+
+            def step(name: str, layer: str = trained.layer) -> Any:
+                task = bars.add_task(f"{layer}: {name}", total=None)
+                return lambda done, total: bars.update(task, completed=done, total=total)
+
+            probe, own = net[trained.layer, list(trained.channels)], (numbers or {}).get(trained.layer)
+            held = patterns(
+                net,
+                trained,
+                images[fitted_to],
+                config.patterns,
+                config.kinds,
+                seed=config.seed,
+                progress=step("patterns"),
+            )
+            shown[trained.layer] = held[OWN]
+            said = repr((net.name, trained, images, fitted_to.tolist(), config, own, by_hand))
+            path = out / f"limits-{hashlib.sha256(said.encode()).hexdigest()[:16]}.csv"
+            if not path.exists():
+                donors: dict[str, tuple[Probe, Int[np.ndarray, " unit"], int]] = {}
+                count = len(trained.channels)
+                for name, change in changes(config).items():
+                    donors[name] = (
+                        Changed(net, change, name)[trained.layer, list(trained.channels)],
+                        np.arange(count),
+                        0,
+                    )
+                for name, angles, epochs in (
+                    (LEARNED, None, config.epochs),
+                    (LEARNED_SHARED, trained.angles, config.epochs_shared),
+                ):
+                    learned = learn_maps(
+                        probe, images[fitted_to], angles=angles, shrink=config.patterns.shrink, epochs=epochs,
+                        seed=config.seed, progress=step(name),
+                    )  # fmt: skip
+                    donors[name] = (learned["units"], np.arange(count), learned.net.count)  # type: ignore[attr-defined]
+                for name, each in held.items():
+                    donors[name] = (each.as_net()["patterns"], np.arange(count), each.count)
+                for name, mine in ((FITTED, own), (BY_HAND, by_hand)):
+                    if mine is not None:
+                        probe_of, places = arcs(mine, trained, config)
+                        donors[name] = (probe_of, places, len(mine) if name == FITTED else 0)
+                table = compared(net, trained, donors, images[others], step("other photographs"))
+                table.to_csv(path.with_suffix(".part"), index=False)
+                path.with_suffix(".part").replace(path)
+            tables.append(pd.read_csv(path))
+    return pd.concat(tables, ignore_index=True), shown
+
+
+def arcs(numbers: Mapping[str, float], trained: Trained, config: Config) -> tuple[Probe, Int[np.ndarray, " unit"]]:
+    """Returns a circuit's short arcs, and which of them is nearest in angle to each unit."""
+    net = Shrunk(ck.HandbuiltNet(ck.build(early(**numbers, angles=FITTED_ANGLES))), config.patterns.shrink)
+    probe = net["early_curves"]
+    stand = np.array([float(name.partition("@")[2]) for name in probe.unit_names])
+    away = (stand[None] - trained.angles[:, None] + 180) % 360 - 180
+    return probe, np.abs(away).argmin(1)
+
+
+def compared(
+    net: Net,
+    trained: Trained,
+    donors: Mapping[str, tuple[Probe, Int[np.ndarray, " unit"], int]],
+    images: LabelledSet,
+    progress: Callable[[int, int], None],
+) -> pd.DataFrame:
+    """Returns each unit's correlation with its own member of each donor, over all places of images."""
+    seen = agreement(
+        net,
+        {trained.layer: trained.channels},
+        {name: probe for name, (probe, _, _) in donors.items()},
+        images,
+        progress=progress,
+    )[trained.layer]
+    tables = []
+    for name, (_, places, count) in donors.items():
+        found = seen.correlation.values[:, seen.donor.values == name][np.arange(len(places)), places]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "layer": trained.layer,
+                    "model": name,
+                    "unit": seen.unit.values,
+                    "angle": trained.angles,
+                    "numbers": count,
+                    "correlation": found,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def summary(units: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Returns a row a model and layer: the median over units, and its interval over units drawn again."""
+    rows = []
+    for (model, layer), held in units.groupby(["model", "layer"], sort=False):
+        values = held.correlation.to_numpy()
+        low, high = bootstrap(values, seed=seed, statistic=_median)
+        rows.append(
+            {
+                "model": model,
+                "layer": layer,
+                "numbers": int(held.numbers.iloc[0]),
+                "median": float(np.median(values)),
+                "low": float(low),
+                "high": float(high),
+                "lowest": float(values.min()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _median(values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, ""]:
+    return np.asarray(np.median(values, axis=0))
+
+
+def pictures(units: pd.DataFrame, shown: Mapping[str, Patterns], note: str) -> dict[str, Figure]:
+    """Returns the figures, by name."""
+    made = {"limits": figures.models(units, list(dict.fromkeys(units.model)), note)}
+    for layer, held in shown.items():
+        names = [f"{unit} at {angle:.0f}°" for unit, angle in zip(held.weights.unit.values, held.angles, strict=True)]
+        made[f"patterns_{layer.replace('/', '_')}"] = pattern_sheet(
+            held.weights, title=f"What units of {layer} look for in photographs", note=note, names=names
+        )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
+    """Runs, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("CIRCUITKIT_DATA"), help="folder of nets and images"
+    )
+    parser.add_argument("--layer", action="append", help="look at this layer alone; may be given several times")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for tables and figures")
+    parser.add_argument("--smoke", action="store_true", help="the small net on drawn curves, in a minute")
+    options = parser.parse_args(arguments)
+    numbers: dict[str, dict[str, float]] = {}
+    by_hand: Mapping[str, float] = EARLY
+    if options.smoke:
+        net: Net = ck.nets.small()
+        images, _ = drawn(net, count=16)
+        config, layers, by_hand = SMOKE, ["conv4"], {name: SMALL[name] for name in EARLY}
+        fitted_to = np.arange(0, 16, 2)
+    elif options.data is None:
+        raise StimulusError("no folder of data: give --data FOLDER, set CIRCUITKIT_DATA, or ask for --smoke.")
+    else:
+        net = ck.nets.load(str(options.data / "nets/squeezenet1_1.onnx"))
+        images = photographs(options.data / "images/imagenet-sample.zip", side=224)
+        config, layers = Config(), options.layer or ["fire4", "fire5"]
+        fitted_to, numbers = halves(len(images))[0], read_fitted(NUMBERS)
+    units, shown = run(net, images, fitted_to, layers, config, options.out, numbers=numbers, by_hand=by_hand)
+    table = summary(units, config.seed)
+    print(table.to_string(index=False, float_format="%.3f"))
+    units.to_csv(options.out / "limits_units.csv", index=False, float_format="%.5g")
+    table.to_csv(options.out / "limits.csv", index=False, float_format="%.5g")
+    note = f"{net.name}; fitted to {len(fitted_to)} photographs, compared on {len(images) - len(fitted_to)} others"
+    for name, figure in pictures(units, shown, note).items():
+        (options.out / f"{name}.png").write_bytes(to_png(figure))
+    return table
+
+
+if __name__ == "__main__":
+    main()
