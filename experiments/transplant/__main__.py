@@ -1,6 +1,7 @@
 """What comes back of a net's judgement when handbuilt curves take the place of trained ones, and does it matter which?
 
 Run:    python -m experiments.transplant --data FOLDER                                  (SqueezeNet 1.1)
+        python -m experiments.transplant --fitted FOLDER --ceilings --data FOLDER       (and fitted ones)
         python -m experiments.transplant --net FILE.onnx --images FILE.zip --layer L    (any other net)
 Smoke:  python -m experiments.transplant --smoke            (the small net on drawn curves; the tests run it)
 Writes: experiments/transplant/out/*; the figures of the README
@@ -27,6 +28,7 @@ from rich.progress import Progress
 
 import circuitkit as ck
 from circuitkit.errors import CircuitkitError, StimulusError
+from circuitkit.fit.ceiling import learn_maps
 from circuitkit.probe import Net
 from circuitkit.spec import Normalisation
 from circuitkit.stimuli import LabelledSet, photographs
@@ -34,24 +36,28 @@ from circuitkit.stimuli.photographs import pictures
 from circuitkit.surgery import Ablate, agreement, outcomes, recovery, to_json
 from circuitkit.surgery.steps import Step
 from circuitkit.viz import to_png
+from experiments.response_fit.contour_patterns import OWN, SHARED, Contours, patterns
 from experiments.transplant import figures
 from experiments.transplant.operations import (
-    BY_FIT,
     BY_HAND,
     FAMILY,
-    FIT_PERMUTED,
-    FIT_TURNED,
+    KINDS,
+    LEARNED,
     NATURAL_PERMUTED,
+    ONE_PATTERN,
     OTHER,
+    OWN_PATTERNS,
     PERMUTED,
     SILENT,
     Calibrated,
     calibrated,
     correlation,
     operations,
+    permuted,
     random_units,
+    turned,
 )
-from experiments.transplant.units import FITTED, Bench, Trained, find_units
+from experiments.transplant.units import Bench, Trained, find_units
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -76,6 +82,7 @@ class Config:
         best: So many of the most selective units of each layer are taken; left out, those that meet all criteria.
         normalised: Handbuilt families that are divided by what is around: name, window in pixels of the net's images,
             constant.
+        epochs: Of the conv net that shows what can be foretold of units at all.
         seed: Of all draws.
     """
 
@@ -87,10 +94,11 @@ class Config:
     looked_at: int = 5
     best: int | None = None
     normalised: tuple[tuple[str, float, float], ...] = ()
+    epochs: int = 40
     seed: int = 0
 
 
-SMOKE = Config(calibration=8, wavelength=4.0, shrink=1, permutations=2, random_sets=1, best=6)
+SMOKE = Config(calibration=8, epochs=1, wavelength=4.0, shrink=1, permutations=2, random_sets=1, best=6)
 
 
 def split(count: int, config: Config) -> tuple[Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
@@ -110,8 +118,21 @@ def run(
     out: Path,
     *,
     fitted: Mapping[str, Mapping[str, float]] | None = None,
+    ceilings: bool = False,
 ) -> dict[str, pd.DataFrame]:
-    """Returns all tables; with the numbers of fitted circuits, by layer, those too."""
+    """Returns all tables.
+
+    Args:
+        net: The net.
+        images: Photographs.
+        classes: Of each.
+        layers: See `find_units`.
+        config: What is fixed.
+        out: Folder for what is done.
+        fitted: Numbers of fitted circuits, by layer: they are put in, too.
+        ceilings: Put in what no rule restrains, too: patterns over contours, and a conv net. They are fitted to the
+            images for calibration, and those that were looked at.
+    """
     out.mkdir(parents=True, exist_ok=True)
     calibration, evaluation = split(len(images), config)
     trained = find_units(net, layers, best=config.best, store=out / "found" / net.name)
@@ -127,6 +148,11 @@ def run(
             task = bars.add_task(name, total=None)
             return lambda done, total: bars.update(task, completed=done, total=total)
 
+        if ceilings:
+            fitted_to = images[np.union1d(calibration, np.arange(0, len(images), config.looked_at))]
+            for each in trained:
+                bench = with_ceilings(bench, net, each, fitted_to, config, step(f"{each.layer}: conv net"))
+        own_kinds = [f"{kind}-" for kind in KINDS]
         others = [random_units(net, trained, config.seed + number) for number in range(config.random_sets)]
         found, *rest = calibrated(
             net,
@@ -140,20 +166,39 @@ def run(
             made[f"{RANDOM} {number}, silent"] = [Ablate(one.layer, one.channels) for one in each.trained]
             made[f"{RANDOM} {number}, by hand"] = each.family(FAMILY)
         seen = _scored(net, made, images, classes, evaluation, found, out, step("evaluation"))
-        shown = {name: probe for name, probe in bench.probes.items() if name.startswith((f"{FAMILY} ", f"{FITTED}-"))}
+        shown = {name: probe for name, probe in bench.probes.items() if name.startswith((f"{FAMILY} ", *own_kinds))}
         units = {each.layer: each.channels for each in trained}
         fresh = agreement(net, units, shown, images[evaluation], progress=step("agreement"))  # type: ignore[arg-type]
     own = correlation(fresh, trained, Bench(shown)).to_dataset(name="correlation")
-    if fitted:
-        own["correlation_fitted"] = correlation(fresh, trained, Bench(shown), FITTED)
+    for kind in KINDS:
+        if bench.has(kind):
+            own[f"correlation_{kind.replace(' ', '_')}"] = correlation(fresh, trained, Bench(shown), kind)
     made_of = tables(seen, trained, own, config)
     never = np.flatnonzero(evaluation % config.looked_at)
     if len(never):
         again = tables(seen.isel(image=never), trained, own, config)
-        kept = [BY_HAND, PERMUTED, NATURAL_PERMUTED, *([BY_FIT, FIT_PERMUTED] if fitted else [])]
+        there = [name for kind in KINDS if bench.has(kind) for name in (kind, permuted(kind))]
+        kept = [BY_HAND, PERMUTED, NATURAL_PERMUTED, *there]
         rows = [again["log_likelihood"].loc[kept], again["specificity"], again["dose"]]
         made_of["never_looked_at"] = pd.concat(rows, keys=["recovery", "less permuted", "dose"], names=["of"])
     return made_of
+
+
+def with_ceilings(
+    bench: Bench, net: Net, trained: Trained, images: LabelledSet, config: Config, progress: object
+) -> Bench:
+    """Returns the bench with what can be fitted to a layer's units without a rule."""
+    front = Contours(shrink=config.shrink, reach=8.0 * config.shrink)
+    made = patterns(net, trained, images, front, (SHARED, OWN), seed=config.seed)
+    for kind, name in ((ONE_PATTERN, SHARED), (OWN_PATTERNS, OWN)):
+        away = dataclasses.replace(made[name], angles=made[name].angles + 90.0)
+        nets = {0.0: made[name].as_net(name=name), 90.0: away.as_net(name=f"{name}, turned")}
+        bench = bench.with_units(kind, trained.layer, {turn: each["patterns"] for turn, each in nets.items()})
+    learned = learn_maps(
+        net[trained.layer, list(trained.channels)], images, shrink=config.shrink, epochs=config.epochs,
+        seed=config.seed, progress=progress,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return bench.with_units(LEARNED, trained.layer, {0.0: learned["units"]})
 
 
 def _scored(
@@ -187,8 +232,8 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """Returns what the outcomes say: recoveries by measure, specificity, and what units were replaced."""
     names = [str(name) for name in seen.operation.values]
-    fitted = BY_FIT in names
-    for mean in (PERMUTED, NATURAL_PERMUTED, *([FIT_PERMUTED] if fitted else [])):
+    kinds = [kind for kind in KINDS if kind in names]
+    for mean in (PERMUTED, NATURAL_PERMUTED, *map(permuted, kinds)):
         several = seen.sel(operation=[name for name in names if name.startswith(f"{mean} ")]).mean("operation")
         seen = xr.concat([seen, several.assign_coords(operation=mean)], "operation")
     found = {}
@@ -209,14 +254,15 @@ def tables(
         found[measure] = pd.concat(rows)
     specific = recovery(seen, lost=SILENT, less=PERMUTED, seed=config.seed)
     ceiling = recovery(seen, lost=SILENT, less=NATURAL_PERMUTED, seed=config.seed).loc[["intact"]]
-    turned = recovery(seen, lost=SILENT, less="turned by 90°", seed=config.seed).loc[[BY_HAND]]
+    dose = recovery(seen, lost=SILENT, less="turned by 90°", seed=config.seed).loc[[BY_HAND]]
     found["specificity"] = pd.concat([specific.loc[[BY_HAND]], ceiling.rename(index={"intact": "ceiling"})])
-    found["dose"] = turned.rename(index={BY_HAND: "right angle less 90°"})
-    if fitted:
-        own = recovery(seen, lost=SILENT, less=FIT_PERMUTED, seed=config.seed).loc[[BY_FIT]]
+    found["dose"] = dose.rename(index={BY_HAND: "right angle less 90°"})
+    for kind in kinds:
+        own = recovery(seen, lost=SILENT, less=permuted(kind), seed=config.seed).loc[[kind]]
         found["specificity"] = pd.concat([found["specificity"], own])
-        own = recovery(seen, lost=SILENT, less=FIT_TURNED, seed=config.seed).loc[[BY_FIT]]
-        found["dose"] = pd.concat([found["dose"], own.rename(index={BY_FIT: "fitted, right angle less 90°"})])
+        if turned(kind) in names:
+            own = recovery(seen, lost=SILENT, less=turned(kind), seed=config.seed).loc[[kind]]
+            found["dose"] = pd.concat([found["dose"], own.rename(index={kind: f"{kind}, right angle less 90°"})])
     other = recovery(seen, lost=OTHER, seed=config.seed)
     found["against_another_image"] = other.loc[[name for name in other.index if not name.startswith(RANDOM)]]
     found["units"] = pd.DataFrame(
@@ -264,6 +310,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     parser.add_argument("--best", type=int, metavar="N", help="take the N most selective units of each layer")
     parser.add_argument("--fitted", type=Path, metavar="FOLDER", help="numbers_LAYER.json of experiments.response_fit")
     parser.add_argument(
+        "--ceilings", action="store_true", help="put in what no rule restrains, too: patterns, and a conv net"
+    )
+    parser.add_argument(
         "--normalised",
         action="append",
         nargs=3,
@@ -296,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
         config = Config(best=options.best, normalised=normalised)
         layers = options.layer or (["fire4", "fire5"] if options.net is None else None)
     fitted = None if options.fitted is None else read_fitted(options.fitted)
-    found = run(net, images, classes, layers, config, options.out, fitted=fitted)
+    found = run(net, images, classes, layers, config, options.out, fitted=fitted, ceilings=options.ceilings)
     for name, table in found.items():
         print(f"\n{name}\n{table.to_string(float_format=lambda value: f'{value:.3f}')}")
         table.to_csv(options.out / f"{name}.csv", float_format="%.5g")

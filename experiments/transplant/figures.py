@@ -19,22 +19,21 @@ from circuitkit.viz.style import (
     styled,
 )
 from experiments.transplant.operations import (
-    BY_FIT,
     BY_HAND,
-    FIT_PERMUTED,
+    KINDS,
     NATURAL_PERMUTED,
     OTHER,
     PERMUTED,
     TURNS,
     WHOLE,
+    permuted,
 )
 
 ROW = 0.27
 SHOWN = (
     BY_HAND,
     PERMUTED,
-    BY_FIT,
-    FIT_PERMUTED,
+    *(name for kind in KINDS for name in (kind, permuted(kind))),
     WHOLE,
     NATURAL_PERMUTED,
     "natural, rolled",
@@ -69,7 +68,7 @@ def recoveries(tables: dict[str, pd.DataFrame], note: str) -> Figure:
         axes.axvline(1, color=GREY, lw=0.8)
         for row, name in enumerate(rows):
             held = table.loc[name]
-            colour = BLUE if name in (BY_HAND, BY_FIT, WHOLE) else ORANGE if name == NATURAL_PERMUTED else BLACK
+            colour = BLUE if name in (BY_HAND, *KINDS, WHOLE) else ORANGE if name == NATURAL_PERMUTED else BLACK
             axes.plot([held.low, held.high], [row, row], color=colour, lw=1.5)
             axes.plot(held.recovery, row, "o", color=colour, ms=4)
         low = min(-0.1, float(table.loc[rows].low.min()))

@@ -22,10 +22,24 @@ TURNS = (15.0, 30.0, 45.0, 60.0, 90.0, 135.0, 180.0)
 
 SILENT, OTHER, BY_HAND, WHOLE = "silent", "another image's", "by hand", "by hand, long arcs"
 PERMUTED, NATURAL_PERMUTED = "by hand, permuted", "natural, permuted"
-BY_FIT, FIT_PERMUTED, FIT_TURNED = "fitted", "fitted, permuted", "fitted, turned by 90°"
+
+ONE_PATTERN, OWN_PATTERNS, LEARNED = "one pattern", "own patterns", "conv net"
+KINDS = (FITTED, ONE_PATTERN, OWN_PATTERNS, LEARNED)
+"""Fitted, from a dozen numbers that all units share to as many as it takes: each is there if the bench has it."""
 
 FAMILY = "early_curves"
 """Arcs of 0.8 radii. Whole curves, arcs of 1.8 radii that are made of these, are `WHOLE`."""
+
+
+def permuted(kind: str) -> str:
+    """Returns what maps of a kind are called that are permuted among the units."""
+    return f"{kind}, permuted"
+
+
+def turned(kind: str) -> str:
+    """Returns what units of a kind are called that are all turned."""
+    return f"{kind}, turned by 90°"
+
 
 Choice = Callable[[Trained], Int[np.ndarray, " unit"]]
 
@@ -107,16 +121,18 @@ def operations(found: Calibrated, *, permutations: int = 5, seed: int = 0) -> di
         "twice the radius": found.family(FAMILY, larger=2.0),
         **{f"turned by {turn:g}°": found.family(FAMILY, turned=turn) for turn in TURNS},
     }
-    fitted = any(name.startswith(f"{FITTED}-") for name in found.bench.probes)
-    if fitted:
-        made[BY_FIT], made[FIT_TURNED] = found.family(FITTED), found.family(FITTED, turned=90.0)
+    kinds = [kind for kind in KINDS if found.bench.has(kind)]
+    for kind in kinds:
+        made[kind] = found.family(kind)
+        if kind != LEARNED:  # it has no angle
+            made[turned(kind)] = found.family(kind, turned=90.0)
     rng = np.random.default_rng(seed)
     for draw in range(permutations):
         order = {each.layer: deranged(len(each.channels), rng) for each in found.trained}
         made[f"{PERMUTED} {draw}"] = found.steps(lambda each, order=order: found.by_hand(each)[order[each.layer]])
-        if fitted:
-            made[f"{FIT_PERMUTED} {draw}"] = found.steps(
-                lambda each, order=order: found.bench.places(each, FITTED)[order[each.layer]]
+        for kind in kinds:
+            made[f"{permuted(kind)} {draw}"] = found.steps(
+                lambda each, kind=kind, order=order: found.bench.places(each, kind)[order[each.layer]]
             )
         made[f"{NATURAL_PERMUTED} {draw}"] = found.steps(
             lambda each, order=order: found.natural(each)[order[each.layer]]

@@ -144,6 +144,21 @@ class Bench:
             probes[f"{FITTED}-{layer} {own['radius'] * shrink:g}"] = net["early_curves"]
         return dataclasses.replace(self, probes=probes)
 
+    def with_units(self, kind: str, layer: str, by_turn: Mapping[float, Probe]) -> "Bench":
+        """Returns the bench with what stands for a layer's own units besides, a member for each in their order.
+
+        Args:
+            kind: What it is called.
+            layer: Of the units.
+            by_turn: By how many degrees all of them are turned away from where they belong.
+        """
+        more = {f"{kind}-{layer} at {turn:g}": probe for turn, probe in by_turn.items()}
+        return dataclasses.replace(self, probes={**self.probes, **more})
+
+    def has(self, kind: str) -> bool:
+        """Whether there is anything of a kind that is a layer's own."""
+        return any(name.startswith(f"{kind}-") for name in self.probes)
+
     def radii(self, family: str) -> Float[np.ndarray, " radius"]:
         """Returns the radii that a family comes in, in pixels of the net's images."""
         return np.array([float(name.partition(" ")[2]) for name in self.probes if name.startswith(f"{family} ")])
@@ -168,6 +183,10 @@ class Bench:
         self, trained: Trained, family: str, *, turned: float = 0.0, larger: float = 1.0
     ) -> Int[np.ndarray, " unit"]:
         """Returns each unit's member: of its radius, times `larger`, at its angle, `turned` by some degrees."""
+        names = list(self.probes)
+        if (mine := f"{family}-{trained.layer} at {turned:g}") in names:
+            before = sum(len(self.probes[name].unit_names) for name in names[: names.index(mine)])
+            return before + np.arange(len(trained.channels))
         about = 90.0 if family == "lines" else 0.0  # a curve's tangent at its apex stands across its angle
         own = f"{FITTED}-{trained.layer}" if family == FITTED else family
         return np.array(

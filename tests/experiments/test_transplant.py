@@ -15,15 +15,16 @@ from experiments.response_fit.__main__ import SMALL
 from experiments.transplant import __main__ as experiment
 from experiments.transplant import figures
 from experiments.transplant.operations import (
-    BY_FIT,
     BY_HAND,
-    FIT_PERMUTED,
-    FIT_TURNED,
+    KINDS,
+    LEARNED,
     NATURAL_PERMUTED,
     OTHER,
     PERMUTED,
     SILENT,
-    _deranged,
+    deranged,
+    permuted,
+    turned,
 )
 from experiments.transplant.units import FITTED, Bench, Trained, find_units
 from tests.viz.test_figures import blemishes
@@ -39,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(folder: Path) -> dict[str, pd.DataFrame]:
     (folder / "numbers_conv4.json").write_text(json.dumps({"layer": "conv4", "numbers": dict(SMALL)}))
-    return experiment.main(["--smoke", "--out", str(folder), "--fitted", str(folder)])
+    return experiment.main(["--smoke", "--out", str(folder), "--fitted", str(folder), "--ceilings"])
 
 
 def test_a_smoke_run_counts_everything(found: dict[str, pd.DataFrame], folder: Path) -> None:
@@ -49,10 +50,14 @@ def test_a_smoke_run_counts_everything(found: dict[str, pd.DataFrame], folder: P
     assert table.recovery["intact"] == 1
     assert len(found["units"]) == 6
     assert found["units"].correlation.between(-1, 1).all()
-    assert found["units"].correlation_fitted.between(-1, 1).all()
-    assert {BY_FIT, FIT_PERMUTED, FIT_TURNED} <= set(table.index)
-    assert BY_FIT in found["specificity"].index
-    assert "fitted, right angle less 90°" in found["dose"].index
+    for kind in KINDS:
+        assert found["units"][f"correlation_{kind.replace(' ', '_')}"].between(-1, 1).all()
+        assert {kind, permuted(kind)} <= set(table.index)
+        assert kind in found["specificity"].index
+        assert (turned(kind) in table.index) == (kind != LEARNED)
+        assert (f"{kind}, right angle less 90°" in found["dose"].index) == (kind != LEARNED)
+    better = found["units"].correlation_own_patterns > found["units"].correlation_one_pattern
+    assert better.mean() > 0.5  # on the very images that they were fitted to, among others
     for name in ("recoveries", "doses"):
         assert (folder / f"{name}.png").stat().st_size > 10_000
     assert (folder / "units.csv").exists()
@@ -62,7 +67,7 @@ def test_a_run_goes_on_where_it_was(
     found: dict[str, pd.DataFrame], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(experiment, "outcomes", None)  # whoever computes anything again fails
-    again = experiment.main(["--smoke", "--out", str(folder), "--fitted", str(folder)])
+    again = experiment.main(["--smoke", "--out", str(folder), "--fitted", str(folder), "--ceilings"])
     pd.testing.assert_frame_equal(again["log_likelihood"], found["log_likelihood"])
 
 
@@ -126,10 +131,24 @@ def test_fitted_circuits_stand_beside_the_others_one_a_layer() -> None:
         Bench({}).with_fitted({"conv4": {"radius": 4.0}}, shrink=1)
 
 
+def test_what_stands_for_a_layers_own_units_is_placed_in_their_order() -> None:
+    net = ck.nets.small()
+    made = {turn: net["conv4", [int(turn) + 1, int(turn) + 2]] for turn in (0.0, 90.0)}
+    bench = Bench({"other 3": net["conv3"]}).with_units(LEARNED, "conv4", {0.0: made[0.0]})
+    before = len(net.unit_names("conv3"))
+    np.testing.assert_array_equal(bench.places(TRAINED, LEARNED), [before, before + 1])
+    assert bench.has(LEARNED)
+    assert not bench.has(FITTED)
+    more = bench.with_units(LEARNED, "conv4", made)
+    np.testing.assert_array_equal(more.places(TRAINED, LEARNED, turned=90.0), [before + 2, before + 3])
+    with pytest.raises(NetError, match="no family"):
+        bench.places(TRAINED, LEARNED, turned=90.0)
+
+
 def test_no_unit_keeps_its_place_when_maps_are_permuted() -> None:
     rng = np.random.default_rng(0)
     for count in (2, 3, 7):
-        order = _deranged(count, rng)
+        order = deranged(count, rng)
         assert sorted(order.tolist()) == list(range(count))
         assert not (order == np.arange(count)).any()
 
