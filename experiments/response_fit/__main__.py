@@ -26,6 +26,7 @@ from jaxtyping import Float, Int
 from rich.console import Console
 
 import circuitkit as ck
+from circuitkit.cli import sources
 from circuitkit.errors import StimulusError
 from circuitkit.evidence import published
 from circuitkit.fit import Examples, fit_radial, fit_responses
@@ -242,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     parser.add_argument("--radial", action="store_true", help="fit the published radial curves instead")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for tables and figures")
     parser.add_argument("--smoke", action="store_true", help="the small net on drawn curves, in a minute")
+    sources.add_preprocessing_to(parser)
     options = parser.parse_args(arguments)
     config = SMOKE if options.smoke else Config(best=options.best)
     if options.data is None and not options.smoke:
@@ -258,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
             net = small = ck.nets.small()
             images, layers, numbers = drawn(small)[0], ["conv4"], SMALL
         else:
-            net = ck.nets.load(str(options.net or Path(options.data) / "nets/squeezenet1_1.onnx"))
+            net = sources.net(str(options.net or Path(options.data) / "nets/squeezenet1_1.onnx"), options)
             images = photographs(
                 options.images or Path(options.data) / "images/imagenet-sample.zip",
                 side=224 if net.image_size is None else min(net.image_size),

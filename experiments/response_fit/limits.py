@@ -1,6 +1,7 @@
 """What keeps a dozen numbers from explaining more: what the circuit is shown, its rule, or that units share it?
 
 Run:    python -m experiments.response_fit.limits --data FOLDER            (FOLDER holds nets/ and images/)
+        python -m experiments.response_fit.limits --net FILE.onnx --images FILE.zip --layer L      (any other net)
 Smoke:  python -m experiments.response_fit.limits --smoke                  (the small net on drawn curves)
 Writes: experiments/response_fit/out/limits.csv, limits_units.csv; limits.png and patterns_LAYER.png
 
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 import circuitkit as ck
+from circuitkit.cli import sources
 from circuitkit.errors import StimulusError
 from circuitkit.evidence.statistics import bootstrap
 from circuitkit.fit.ceiling import learn_maps
@@ -287,9 +289,15 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     parser.add_argument(
         "--data", type=Path, default=os.environ.get("CIRCUITKIT_DATA"), help="folder of nets and images"
     )
-    parser.add_argument("--layer", action="append", help="look at this layer alone; may be given several times")
+    parser.add_argument("--net", help="FILE.onnx, or a name [default: squeezenet1_1.onnx of the folder]")
+    parser.add_argument("--images", type=Path, help="pictures [default: those of the folder]")
+    parser.add_argument(
+        "--layer", action="append", help="where to look for curve detectors; may be given several times"
+    )
+    parser.add_argument("--best", type=int, metavar="N", help="take the N most selective units of each layer")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for tables and figures")
     parser.add_argument("--smoke", action="store_true", help="the small net on drawn curves, in a minute")
+    sources.add_preprocessing_to(parser)
     options = parser.parse_args(arguments)
     numbers: dict[str, dict[str, float]] = {}
     by_hand: Mapping[str, float] = EARLY
@@ -298,13 +306,17 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         images, _ = drawn(net, count=16)
         config, layers, by_hand = SMOKE, ["conv4"], {name: SMALL[name] for name in EARLY}
         fitted_to = np.arange(0, 16, 2)
-    elif options.data is None:
-        raise StimulusError("no folder of data: give --data FOLDER, set CIRCUITKIT_DATA, or ask for --smoke.")
     else:
-        net = ck.nets.load(str(options.data / "nets/squeezenet1_1.onnx"))
-        images = photographs(options.data / "images/imagenet-sample.zip", side=224)
-        config, layers = Config(), options.layer or ["fire4", "fire5"]
-        fitted_to, numbers = halves(len(images))[0], read_fitted(NUMBERS)
+        if options.data is None and (options.net is None or options.images is None):
+            raise StimulusError("no folder of data: give --data FOLDER, set CIRCUITKIT_DATA, or ask for --smoke.")
+        net = sources.net(str(options.net or Path(options.data) / "nets/squeezenet1_1.onnx"), options)
+        images = photographs(
+            options.images or Path(options.data) / "images/imagenet-sample.zip",
+            side=224 if net.image_size is None else min(net.image_size),
+        )
+        config = Config(best=options.best)
+        layers = options.layer or (["fire4", "fire5"] if options.net is None else None)
+        fitted_to, numbers = halves(len(images))[0], read_fitted(NUMBERS) if options.net is None else {}
     units, shown = run(net, images, fitted_to, layers, config, options.out, numbers=numbers, by_hand=by_hand)
     table = summary(units, config.seed)
     print(table.to_string(index=False, float_format="%.3f"))

@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 import circuitkit as ck
+from circuitkit.cli import sources
 from circuitkit.errors import CircuitkitError, StimulusError
 from circuitkit.fit.ceiling import learn_maps
 from circuitkit.probe import Net
@@ -322,6 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     )
     parser.add_argument("--out", type=Path, default=OUT, help="folder for tables and figures")
     parser.add_argument("--smoke", action="store_true", help="the small net on drawn curves, in a minute")
+    sources.add_preprocessing_to(parser)
     options = parser.parse_args(arguments)
     normalised = tuple((name, float(within), float(by)) for name, within, by in options.normalised)
     net: Net
@@ -332,7 +334,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     else:
         if options.data is None and (options.net is None or options.images is None):
             raise StimulusError("no folder of data: give --data FOLDER, set CIRCUITKIT_DATA, or ask for --smoke.")
-        net = ck.nets.load(str(options.net or Path(options.data) / "nets/squeezenet1_1.onnx"))
+        net = sources.net(str(options.net or Path(options.data) / "nets/squeezenet1_1.onnx"), options)
         shown = photographs(
             options.images or Path(options.data) / "images/imagenet-sample.zip",
             side=224 if net.image_size is None else min(net.image_size),
