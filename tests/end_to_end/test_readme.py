@@ -150,6 +150,8 @@ def test_the_guide_to_fitting_runs_as_it_stands_there(capsys: pytest.CaptureFixt
     found = names["found"]
     assert (found.units.test > 0.9).all()
     assert (found.numbers.value - [5, 6]).abs().max() < 0.5  # length and wavelength
+    correlation = names["beside"]["lines"].correlation.values
+    assert correlation.diagonal().min() > 0.8 > correlation[0, 1]  # of its own unit, and of the other
 
 
 def test_the_guide_to_neurons_runs_as_it_stands_there(
