@@ -47,6 +47,9 @@ RATE, DECAY, WARM = 3e-3, 1e-3, 60
 ALIVE = 0.5
 """Where units begin, in their own standard deviations: above 0, or some of them never respond, and learn nothing."""
 
+LEAK = 0.1
+"""Slope below 0 while a net learns. Without it one that begins with too little says nothing ever after."""
+
 START = nnx.initializers.he_normal()
 SIDES, WIDTHS = (7, 5, 5, 3), (16, 32, 48)
 POOLED = 2
@@ -101,9 +104,9 @@ def field_of() -> ReceptiveField:
 class MapsNet(Net):
     """The conv net as a net to be probed: an output a unit."""
 
-    def __init__(self, graph: Any, state: Any, units: tuple[str, ...]) -> None:
-        """Takes the module's graph and state, as `nnx.split` gives them."""
-        self._graph, self._state, self._units, self.name = graph, state, units, NAME
+    def __init__(self, graph: Any, state: Any, units: tuple[str, ...], *, leak: float = 0.0) -> None:
+        """Takes the module's graph and state, as `nnx.split` gives them, and the slope of responses below 0."""
+        self._graph, self._state, self._units, self._leak, self.name = graph, state, units, leak, NAME
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -124,7 +127,8 @@ class MapsNet(Net):
         """Runs images."""
         del layer
         module = nnx.merge(self._graph, self._state)
-        return nnx.relu(module.gain[...][None, None, None] * module(images) + module.offset[...][None, None, None])
+        gain, offset = (each[...][None, None, None] for each in (module.gain, module.offset))
+        return nnx.leaky_relu(gain * module(images) + offset, self._leak)
 
     @property
     def count(self) -> int:
@@ -136,10 +140,17 @@ class TurnedMapsNet(MapsNet):
     """The conv net with one output, which is shown images turned back by each unit's angle."""
 
     def __init__(
-        self, graph: Any, state: Any, units: tuple[str, ...], angles: Float[Array, " unit"], places: ReceptiveField
+        self,
+        graph: Any,
+        state: Any,
+        units: tuple[str, ...],
+        angles: Float[Array, " unit"],
+        places: ReceptiveField,
+        *,
+        leak: float = 0.0,
     ) -> None:
         """Takes the units' angles, in degrees, and where they stand."""
-        super().__init__(graph, state, units)
+        super().__init__(graph, state, units, leak=leak)
         self._angles, self._places = angles, places
 
     def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
@@ -167,7 +178,7 @@ class TurnedMapsNet(MapsNet):
         across = up * jnp.cos(turn) - right * jnp.sin(turn)
         at = [(middle + margin + each - seen.first[0]) / seen.stride[0] for each in (-across, along)]
         there = jax.vmap(lambda each: map_coordinates(each, at, order=1, mode="nearest"))(maps)
-        return nnx.relu(module.gain[...][unit] * there + module.offset[...][unit])
+        return nnx.leaky_relu(module.gain[...][unit] * there + module.offset[...][unit], self._leak)
 
 
 def learn_maps(
@@ -217,16 +228,16 @@ def learn_maps(
         optax.warmup_cosine_decay_schedule(RATE / 30, RATE, min(WARM, steps // 2), steps), weight_decay=DECAY
     )
 
-    def net_of(tree: Any) -> MapsNet:
+    def net_of(tree: Any, leak: float = 0.0) -> MapsNet:
         if angles is None:
-            return MapsNet(graph, tree, probe.unit_names)
+            return MapsNet(graph, tree, probe.unit_names, leak=leak)
         turns = jnp.asarray(angles, jnp.float32)
         first = (field.first[0] - (shrink - 1) / 2) / shrink, (field.first[1] - (shrink - 1) / 2) / shrink
         stands = ReceptiveField((1, 1), (field.stride[0] // shrink, field.stride[1] // shrink), first)
-        return TurnedMapsNet(graph, tree, probe.unit_names, turns, stands)
+        return TurnedMapsNet(graph, tree, probe.unit_names, turns, stands, leak=leak)
 
     def loss(tree: Any, drawn: Images, said: Maps, unit: Array) -> Float[Array, ""]:
-        net = net_of(tree)
+        net = net_of(tree, LEAK)
         if isinstance(net, TurnedMapsNet):
             made = net.one(_averaged(drawn, shrink), unit)
             return jnp.mean((made - said[..., unit]) ** 2)

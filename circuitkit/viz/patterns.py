@@ -36,7 +36,7 @@ def pattern_sheet(
     title: str,
     note: str,
     names: Sequence[str] | None = None,
-    along: float = 90.0,
+    along: float = 0.0,
 ) -> Figure:
     """Shows patterns side by side.
 
@@ -45,8 +45,8 @@ def pattern_sheet(
         title: Of the figure.
         note: Under it.
         names: Of the patterns; those of the units if left out.
-        along: What has to be added to a member's angle for that of its line: 90 for edges and contours, whose angle
-            stands across them, 0 for lines.
+        along: What has to be added to a member's angle for that of its line: 0 for lines, and for contours, which unite
+            edges and bars; 90 for Gabors themselves, whose angle stands across them.
 
     Raises:
         SpecError: If the weights have other dimensions.

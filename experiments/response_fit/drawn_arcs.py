@@ -38,7 +38,7 @@ COUNT, COUNT_TEST = 100, 50
 EACH, EACH_TEST = 32, 16
 """Crops of each."""
 
-ARCS = 12
+ARCS = 24
 RADII = (8.0, 64.0)
 BY_HAND, ON_PHOTOGRAPHS, ON_ARCS = "by hand", "fitted to photographs", "fitted to drawn arcs"
 

@@ -18,7 +18,7 @@ def models(units: pd.DataFrame, order: Sequence[str], note: str) -> Figure:
     rows = [model for model in order if model in set(units.model)]
     layers = list(units.layer.unique())
     figure = new_figure(HEAD + 0.3 + ROW * len(rows) + 0.55, "What models explain of trained curve units", note)
-    left, gap = 1.9, 0.2
+    left, gap = 1.9, 0.4
     width = (WIDTH - left - 0.2 - gap * (len(layers) - 1)) / len(layers)
     for column, layer in enumerate(layers):
         axes = place(figure, left + column * (width + gap), HEAD + 0.3, width, ROW * len(rows))
