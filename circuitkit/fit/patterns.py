@@ -172,18 +172,16 @@ class Patterns:
         """The weights, a row a unit."""
         return np.asarray(self.weights.values.reshape(len(self.weights), -1))
 
-    def net_of(self, thresholds: Float[np.ndarray, "unit each"] | None, name: str) -> Net:
+    def as_net(self, *, name: str = LAYER) -> Net:
+        """Returns the net of the one layer `patterns`, a unit a pattern: a donor for surgery, say."""
+        return self._net(None if self.thresholds is None else self.thresholds[:, None], name)
+
+    def _net(self, thresholds: Float[np.ndarray, "unit each"] | None, name: str) -> Net:
         """Returns a net of the patterns turned to where they belong, once for each of their thresholds."""
         turns = [turned_frame(self.family, self.steps, float(angle)) for angle in self.angles]
         turned = np.stack([turn @ own for turn, own in zip(turns, self.flat, strict=True)])
-        names = tuple(str(unit) for unit in self.weights.unit.values)
-        return PatternNet(
-            self.net, self.family, turned.reshape(self.weights.shape).astype(np.float32), thresholds, names, name=name
-        )
-
-    def as_net(self, *, name: str = LAYER) -> Net:
-        """Returns the net of the one layer `patterns`, a unit a pattern: a donor for surgery, say."""
-        return self.net_of(None if self.thresholds is None else self.thresholds[:, None], name)
+        weights = turned.reshape(self.weights.shape).astype(np.float32)
+        return PatternNet(self.net, self.family, weights, thresholds, self.weights.unit.values.tolist(), name=name)
 
     def rectified(
         self, probe: Probe, images: LabelledSet, *, progress: Callable[[int, int], None] | None = None
@@ -196,7 +194,7 @@ class Patterns:
             progress: Called with the number of images done, and of all.
         """
         tried = self.mean[:, None] + self.spread[:, None] * np.array(THRESHOLDS)
-        several = self.net_of(tried, LAYER)
+        several = self._net(tried, LAYER)
         channels = _channels(probe)
         seen = agreement(probe.net, {probe.layer: channels}, {LAYER: several[LAYER]}, images, progress=progress)
         found = seen[probe.layer].correlation.values.reshape(len(channels), len(channels), len(THRESHOLDS))
@@ -204,31 +202,13 @@ class Patterns:
         return dataclasses.replace(self, thresholds=tried[np.arange(len(channels)), best], count=self.count + len(best))
 
 
-class PatternNet(Net):
-    """A family and what is made of it: patterns of its members at places around each of its units.
+class Surroundings(Net):
+    """A family's members at all places around each of its units: a unit for each member at each place."""
 
-    With `weights=None` nothing is weighed: a unit for each member at each place.
-    """
-
-    def __init__(
-        self,
-        net: Net,
-        family: Family,
-        weights: Float[np.ndarray, "unit member side side"] | None,
-        thresholds: Float[np.ndarray, "unit each"] | None = None,
-        units: Sequence[str] = (),
-        *,
-        steps: int | None = None,
-        name: str = LAYER,
-    ) -> None:
-        """Takes patterns as the image has them, rows downwards; with several thresholds a unit, all of them."""
-        self.net, self.family, self._weights, self._thresholds = net, family, weights, thresholds
-        self.steps = weights.shape[-1] // 2 if steps is None and weights is not None else int(steps or 0)
+    def __init__(self, net: Net, family: Family, steps: int, *, name: str = LAYER) -> None:
+        """Takes how far the places reach, in steps of the family's grid."""
+        self.net, self.family, self.steps = net, family, steps
         self.name, self.image_values = name, net.image_values
-        each = 1 if thresholds is None else thresholds.shape[1]
-        self._units = tuple(
-            unit if each == 1 else f"{unit}, threshold {number}" for unit in units for number in range(each)
-        )
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -236,10 +216,8 @@ class PatternNet(Net):
         return (LAYER,)
 
     def unit_names(self, layer: str) -> tuple[str, ...]:
-        """Names of the units that the patterns stand for."""
+        """Members first, then places from the upper left on, in steps to the right and up."""
         del layer
-        if self._weights is not None:
-            return self._units
         reach = range(-self.steps, self.steps + 1)
         return tuple(
             f"{name} ({x:+d}, {-row:+d})" for name, row, x in itertools.product(self.family.unit_names, reach, reach)
@@ -248,27 +226,49 @@ class PatternNet(Net):
     def receptive_field(self, layer: str, image_size: tuple[int, int] | None = None) -> ReceptiveField | None:
         """What the family's units see, and those around them."""
         del layer
-        field = self.net.receptive_field(self.family.name, image_size)
-        side = 2 * self.steps + 1
+        field, side = self.net.receptive_field(self.family.name, image_size), 2 * self.steps + 1
         return None if field is None else field.through(kernel=(side, side))
+
+    def maps(self, images: Images, layer: str) -> Maps:
+        """Returns the members' responses where all places are inside of the image."""
+        del layer
+        held, side = self.net.maps(images, self.family.name), 2 * self.steps + 1
+        rows, columns = held.shape[1] - side + 1, held.shape[2] - side + 1
+        parts = [held[:, row : row + rows, column : column + columns] for row in range(side) for column in range(side)]
+        return jnp.stack(parts, -1).reshape(*parts[0].shape[:3], -1)
+
+
+class PatternNet(Surroundings):
+    """What is made of a family's members at places around each of its units: a unit for each pattern."""
+
+    def __init__(
+        self,
+        net: Net,
+        family: Family,
+        weights: Float[np.ndarray, "unit member side side"],
+        thresholds: Float[np.ndarray, "unit each"] | None,
+        units: Sequence[str],
+        *,
+        name: str = LAYER,
+    ) -> None:
+        """Takes patterns as the image has them, rows downwards; with several thresholds a unit, all of them."""
+        super().__init__(net, family, weights.shape[-1] // 2, name=name)
+        self._weights, self._thresholds = weights, thresholds
+        each = 1 if thresholds is None else thresholds.shape[1]
+        self._units = tuple(
+            unit if each == 1 else f"{unit}, threshold {number}" for unit in units for number in range(each)
+        )
+
+    def unit_names(self, layer: str) -> tuple[str, ...]:
+        """Names of the units that the patterns stand for."""
+        del layer
+        return self._units
 
     def maps(self, images: Images, layer: str) -> Maps:
         """Returns what patterns say where all that they weigh is inside of the image."""
         del layer
-        held, side = self.net.maps(images, self.family.name), 2 * self.steps + 1
-        rows, columns = held.shape[1] - side + 1, held.shape[2] - side + 1
-        if self._weights is None:
-            parts = [
-                held[:, row : row + rows, column : column + columns] for row in range(side) for column in range(side)
-            ]
-            return jnp.stack(parts, -1).reshape(*parts[0].shape[:3], -1)
-        said = lax.conv_general_dilated(
-            held,
-            jnp.asarray(self._weights.transpose(2, 3, 1, 0)),
-            (1, 1),
-            "VALID",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        held, kernel = self.net.maps(images, self.family.name), jnp.asarray(self._weights.transpose(2, 3, 1, 0))
+        said = lax.conv_general_dilated(held, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         if self._thresholds is None:
             return said
         above = jnp.maximum(said[..., None] - self._thresholds[None, None, None].astype(np.float32), 0)
@@ -309,7 +309,7 @@ def moments(
         )
     spacing = float(field.stride[0])
     steps = round(reach / spacing)
-    around = PatternNet(net, family, None, steps=steps)
+    around = Surroundings(net, family, steps)
 
     def sums(items: Any, counted: Float[Array, " image"]) -> dict[str, Float[Array, "..."]]:
         shown = frame.draw(items)

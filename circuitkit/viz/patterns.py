@@ -20,7 +20,7 @@ from circuitkit.viz.style import EXCITES, FAINT, HEAD, INHIBITS, SMALL, new_figu
 
 COLUMNS = 6
 
-SHOWN = 0.15
+SHOWN = 0.22
 """Weights below this share of a pattern's largest are left out: they would be a grey of tiny lines."""
 
 HEAVIEST = 2.6

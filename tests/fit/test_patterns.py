@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import circuitkit as ck
 from circuitkit.errors import NetError, SpecError
-from circuitkit.fit.patterns import LAYER, THRESHOLDS, Moments, PatternNet, Patterns, moments, turned_frame
+from circuitkit.fit.patterns import LAYER, THRESHOLDS, Moments, Patterns, Surroundings, moments, turned_frame
 from circuitkit.probe import HandbuiltNet, Net
 from circuitkit.spec import Circuit, Family, Gabor
 from circuitkit.stimuli import LabelledSet
@@ -115,7 +115,7 @@ def test_a_threshold_is_found_where_the_units_have_it() -> None:
 def test_moments_are_those_of_what_is_weighed_at_the_units_places() -> None:
     net, images = true(0.0).as_net(), noise(11, 3)  # not a whole number of chunks
     found = moments(net[LAYER], FRONT, BARS, images, reach=STEPS)
-    around = PatternNet(FRONT, BARS, None, steps=STEPS)
+    around = Surroundings(FRONT, BARS, STEPS)
     shown = jnp.asarray(pixels(11, 3))
     held = np.asarray(around.maps(shown, LAYER), float).reshape(-1, 200)
     said = np.asarray(net.maps(shown, LAYER), float).reshape(-1, 5)
