@@ -4,22 +4,28 @@ Run:    python -m experiments.tile_fit --data FOLDER      (ten minutes on two co
 Smoke:  python -m experiments.tile_fit --smoke            (handbuilt curves alone; the tests run it)
 Writes: experiments/tile_fit/out/*; the figures of the README
 
-FOLDER holds nets/ and distill/; the environment variable CIRCUITKIT_DATA names it just as well.
+FOLDER holds nets/ and distill/; the environment variable CIRCUITKIT_DATA names it just as well. Fits that are done are
+kept; a run that was interrupted goes on.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.figure import Figure
 
 import circuitkit as ck
 from circuitkit.errors import StimulusError
 from circuitkit.fit import TileFit, fit_tile
+from circuitkit.fit.descent import logs_of
+from circuitkit.fit.tiles import WEIGHT
 from circuitkit.relative_pose import relative_pose
 from circuitkit.spec import Arc, Crossing, Flank, Line, OppositeArc, Tile
 from circuitkit.viz import to_png
@@ -76,15 +82,21 @@ def source_of(name: str) -> str:
     return next(kind for kind in TANGENT if kind in name.partition(" to ")[0])
 
 
+def rule_of(name: str) -> Tile:
+    """Returns where the fit of a pair starts."""
+    source = source_of(name)
+    lines = source == "edges" and "to fire" in name and "lines" in name.partition(" to ")[2]
+    return RULES["edges to lines" if lines else source]
+
+
 def fitted(name: str, pair: Pair, config: Config) -> TileFit:
     """Returns the tile that explains most of a pair's weights."""
     source = source_of(name)
-    lines = source == "edges" and "to fire" in name and "lines" in name.partition(" to ")[2]
     return fit_tile(
         pair.weights,
         pair.unit_angles,
         pair.source_angles + TANGENT[source],
-        RULES["edges to lines" if lines else source],
+        rule_of(name),
         source_period=360.0 if source == "curves" else 180.0,
         known=pair.known,
         exchanges=config.exchanges,
@@ -93,12 +105,58 @@ def fitted(name: str, pair: Pair, config: Config) -> TileFit:
     )
 
 
+def kept(folder: Path, name: str, pair: Pair, config: Config) -> TileFit:
+    """Returns a pair's fit: one that was done before, or a new one, which is kept."""
+    own = pair.weights.values, pair.unit_angles, pair.source_angles, pair.known
+    digest = hashlib.sha256(f"{name}{config}{rule_of(name)}".encode())
+    for part in own:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    path = folder / f"fit-{digest.hexdigest()[:16]}.nc"
+    if not path.exists():
+        write(fitted(name, pair, config), path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+    return read(path, pair, rule_of(name))
+
+
+def write(fit: TileFit, path: Path) -> None:
+    """Writes a fit as netCDF, but for its tile, which is the rule with these numbers."""
+    held = xr.Dataset(
+        {
+            "part": (("unit", "source", "y", "x"), fit.part.values),
+            "null": ("draw", fit.null.values),
+            "numbers": (("number", "end"), fit.numbers[["value", "low", "high"]].to_numpy()),
+        },
+        attrs={"gain": fit.gain, "share": fit.share, "predicted": fit.predicted},
+    )
+    held.to_netcdf(path, engine="scipy")
+
+
+def read(path: Path, pair: Pair, rule: Tile) -> TileFit:
+    """Returns a fit that was written, of the same pair and rule."""
+    held = xr.load_dataset(path, engine="scipy")
+    _, back, names = logs_of(rule)
+    numbers = pd.DataFrame(
+        held.numbers.values, index=[name for name in names if name != WEIGHT], columns=["value", "low", "high"]
+    )
+    values = [1.0 if name == WEIGHT else float(numbers.value[name]) for name in names]
+    return TileFit(
+        tile=jax.tree.map(float, back(np.log(values))),
+        numbers=numbers,
+        gain=float(held.attrs["gain"]),
+        part=pair.weights.copy(data=held.part.values),
+        rest=pair.weights.copy(data=pair.weights.values - held.part.values),
+        share=float(held.attrs["share"]),
+        predicted=float(held.attrs["predicted"]),
+        null=held.null.rename("share"),
+    )
+
+
 def rows(found: dict[str, Pair], config: Config, out: Path) -> tuple[pd.DataFrame, dict[str, TileFit]]:
     """Returns a row a pair, beside what relative pose explains, and the fits. What there is so far is written."""
-    out.mkdir(parents=True, exist_ok=True)
+    (out / "fits").mkdir(parents=True, exist_ok=True)
     table, fits = [], {}
     for name, pair in found.items():
-        fits[name] = held = fitted(name, pair, config)
+        fits[name] = held = kept(out / "fits", name, pair, config)
         ceiling = relative_pose(
             pair.weights,
             pair.unit_angles,
