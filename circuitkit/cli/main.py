@@ -1,6 +1,7 @@
 """`circuitkit`: study a circuit, find and verify the units of a net, print specs, list nets, draw stimuli."""
 
 import argparse
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     for command in (
         study,
@@ -59,6 +61,13 @@ def parser() -> argparse.ArgumentParser:
     ):
         command.add_to(commands)
     return top
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("circuitkit")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        return "(not installed)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

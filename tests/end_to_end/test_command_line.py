@@ -1,6 +1,7 @@
 """The commands as a user types them: what they write, and what they refuse before any work starts."""
 
 import dataclasses
+import importlib.metadata
 import json
 import math
 import sys
@@ -96,6 +97,13 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "circuitkit study handbuilt.curves --net" in text
     assert "--layer" in text
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == f"circuitkit {importlib.metadata.version('circuitkit')}"
 
 
 def test_a_misspelt_option_or_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
