@@ -38,6 +38,9 @@ COUNT, COUNT_TEST = 100, 50
 EACH, EACH_TEST = 32, 16
 """Crops of each."""
 
+ROOM = 20
+"""Pixels by which crops that are scored on are larger: a fit may end at a circuit that sees more than it was shown."""
+
 ARCS = 24
 RADII = (8.0, 64.0)
 BY_HAND, ON_PHOTOGRAPHS, ON_ARCS = "by hand", "fitted to photographs", "fitted to drawn arcs"
@@ -95,16 +98,21 @@ def run(
         each: Crops of each of them.
     """
     side = 224 if net.image_size is None else min(net.image_size)
-    cut = {"side": config.side, "shrink": config.shrink}
     shown = [arcs(number, side=side, seed=config.seed + place) for place, number in enumerate(count)]
     seen, other = (
-        examples(net, trained, held, np.arange(len(held)), each=crops, seed=config.seed, **cut)
-        for held, crops in zip(shown, each, strict=True)
-    )
-    natural = examples(net, trained, images, halves(len(images))[1], each=config.each_test, seed=config.seed + 1, **cut)
+        examples(
+            net, trained, held, np.arange(len(held)), each=crops, side=config.side + more, shrink=config.shrink,
+            seed=config.seed,
+        )
+        for held, crops, more in zip(shown, each, (0, ROOM), strict=True)
+    )  # fmt: skip
+    natural = examples(
+        net, trained, images, halves(len(images))[1], each=config.each_test, side=config.side + ROOM,
+        shrink=config.shrink, seed=config.seed + 1,
+    )  # fmt: skip
     found = fit_responses(
         early, start, "early_curves", seen, trained.angles, starts=config.starts, steps=config.steps,
-        resampled=config.resampled, seed=config.seed, progress=Console(stderr=True).log,
+        resampled=0, seed=config.seed, progress=Console(stderr=True).log,
     )  # fmt: skip
     numbers = {BY_HAND: start, ON_ARCS: found.numbers.value.to_dict()}
     if fitted is not None:
@@ -113,7 +121,7 @@ def run(
     for name, own in numbers.items():
         respond = predictions(early(**own), "early_curves", trained.angles)
         correlations: dict[str, Examples] = {"drawn arcs": other, "photographs": natural}
-        held = {kind: explained(respond, seen, test).correlation for kind, test in correlations.items()}
+        held = {kind: explained(respond, other, test).correlation for kind, test in correlations.items()}
         tables.append(
             pd.DataFrame(held).assign(
                 layer=trained.layer, numbers=name, unit=[names[channel] for channel in trained.channels]

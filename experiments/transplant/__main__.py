@@ -94,12 +94,12 @@ class Config:
     random_sets: int = 3
     looked_at: int = 5
     best: int | None = None
-    normalised: tuple[tuple[str, float, float], ...] = ()
+    normalised: tuple[tuple[str, float, float], ...] = (("contours", 6.0, 0.0042),)
     epochs: int = 40
     seed: int = 0
 
 
-SMOKE = Config(calibration=8, epochs=1, wavelength=4.0, shrink=1, permutations=2, random_sets=1, best=6)
+SMOKE = Config(normalised=(), calibration=8, epochs=1, wavelength=4.0, shrink=1, permutations=2, random_sets=1, best=6)
 
 
 def split(count: int, config: Config) -> tuple[Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
@@ -319,18 +319,21 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
         nargs=3,
         default=[],
         metavar=("FAMILY", "PIXELS", "CONSTANT"),
-        help="divide a handbuilt family by what is around; may be given several times",
+        help="divide a handbuilt family by what is around; may be given several times [default: contours 6 0.0042]",
     )
+    parser.add_argument("--plain", action="store_true", help="divide none")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for tables and figures")
     parser.add_argument("--smoke", action="store_true", help="the small net on drawn curves, in a minute")
     sources.add_preprocessing_to(parser)
     options = parser.parse_args(arguments)
-    normalised = tuple((name, float(within), float(by)) for name, within, by in options.normalised)
+    divided = tuple((name, float(within), float(by)) for name, within, by in options.normalised)
+    if divided and options.plain:
+        raise StimulusError("--normalised says what is divided, and --plain that nothing is: give one of them.")
     net: Net
     if options.smoke:
         small = ck.nets.small()
         images, classes = drawn(small)
-        net, layers, config = small, ["conv4"], dataclasses.replace(SMOKE, normalised=normalised)
+        net, layers, config = small, ["conv4"], SMOKE
     else:
         if options.data is None and (options.net is None or options.images is None):
             raise StimulusError("no folder of data: give --data FOLDER, set CIRCUITKIT_DATA, or ask for --smoke.")
@@ -344,8 +347,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
                 f"the pictures have no class_index: they have {', '.join(shown.labels) or 'no labels'}."
             )
         images, classes = shown, shown.labels.class_index.to_numpy(int)
-        config = Config(best=options.best, normalised=normalised)
+        config = Config(best=options.best)
         layers = options.layer or (["fire4", "fire5"] if options.net is None else None)
+    if divided or options.plain:
+        config = dataclasses.replace(config, normalised=divided)
     fitted = None if options.fitted is None else read_fitted(options.fitted)
     found = run(net, images, classes, layers, config, options.out, fitted=fitted, ceilings=options.ceilings)
     for name, table in found.items():

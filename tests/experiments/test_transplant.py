@@ -163,6 +163,8 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("CIRCUITKIT_DATA", raising=False)
     with pytest.raises(StimulusError, match="no folder of data"):
         experiment.main(["--out", str(tmp_path)])
+    with pytest.raises(StimulusError, match="give one of them"):
+        experiment.main(["--smoke", "--plain", "--normalised", "contours", "6", "0.1", "--out", str(tmp_path)])
     with pytest.raises(NetError, match="has 0 curve detectors in conv1.*--best"):
         find_units(ck.nets.small(), ["conv1"])
     with pytest.raises(StimulusError, match="has no numbers_LAYER.json"):
