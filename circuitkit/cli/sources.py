@@ -32,7 +32,10 @@ def circuit(name: str) -> Circuit:
             return from_json(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(f"the spec {name!r} cannot be read: {error}.") from None
-    spec = getattr(_module(name), "SPEC", None)
+    module = _module(name)
+    if not hasattr(module, "SPEC"):
+        raise SpecError(f"module {name!r} has no SPEC: wanted SPEC = Circuit(...), the circuit to be taken from it.")
+    spec = module.SPEC
     if not isinstance(spec, Circuit):
         raise SpecError(f"module {name!r} has SPEC={spec!r}: wanted a circuitkit.spec.Circuit of that name.")
     return spec

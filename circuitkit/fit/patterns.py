@@ -34,7 +34,7 @@ from circuitkit.errors import NetError, SpecError
 from circuitkit.examples import PIXELS, Frame
 from circuitkit.probe import Images, Maps, Net, Probe
 from circuitkit.receptive_field import ReceptiveField
-from circuitkit.spec import Family
+from circuitkit.spec import Family, Gabor
 from circuitkit.stimuli import FAST, LabelledSet
 from circuitkit.surgery import agreement
 from circuitkit.surgery.operation import map_shape, transplanted
@@ -66,6 +66,7 @@ class Moments:
         with_units: Its covariance with the units.
         mean: Of what is weighed.
         spread: Standard deviation of the units.
+        places: How many places of how many images it was: more than there are numbers in a pattern, many times.
     """
 
     units: tuple[str, ...]
@@ -77,6 +78,16 @@ class Moments:
     with_units: Float[np.ndarray, "weight unit"]
     mean: Float[np.ndarray, " weight"]
     spread: Float[np.ndarray, " unit"]
+    places: tuple[int, int]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.units)} units beside {len(self.mean)} numbers ({len(self.family)} members of "
+            f"{self.family.name!r} at {2 * self.steps + 1} x {2 * self.steps + 1} places), at {self.places[0]} places "
+            f"of {self.places[1]} images."
+        )
+
+    __repr__ = __str__
 
     def own(self, angles: Float[np.ndarray, " unit"], *, ridge: float = RIDGE) -> "Patterns":
         """Returns a pattern of each unit's own, by least squares, in the frame that is turned to its angle."""
@@ -132,6 +143,8 @@ class Moments:
                 "x": ("x", places, PIXELS),
             },
             name="weight",
+            # What has to be added to a member's angle for that of its line.
+            attrs={"along": 90.0 if isinstance(self.family.looks_for, Gabor) else 0.0},
         )
         turned = np.stack([turn @ own for turn, own in zip(self._turns(angles), flat, strict=True)])
         varied = np.sqrt(np.maximum(np.einsum("uw,wv,uv->u", turned, self.covariance, turned), 0))
@@ -161,6 +174,15 @@ class Patterns:
     spread: Float[np.ndarray, " unit"]
     count: int
     thresholds: Float[np.ndarray, " unit"] | None = None
+
+    def __str__(self) -> str:
+        side, heard = 2 * self.steps + 1, "" if self.thresholds is None else ", with a threshold each"
+        return (
+            f"Patterns of {len(self.weights)} units over {len(self.family)} members of {self.family.name!r} at "
+            f"{side} x {side} places: {self.count} numbers in all{heard}."
+        )
+
+    __repr__ = __str__
 
     @property
     def steps(self) -> int:
@@ -356,6 +378,7 @@ def moments(
         with_units=held["mu"] / count - np.outer(mean, unit_mean),
         mean=mean,
         spread=spread,
+        places=(int(count), len(images)),
     )
 
 

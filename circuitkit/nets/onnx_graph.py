@@ -72,13 +72,15 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         NetError: If there is no such file, or it is no complete ONNX file, keeps tensors in other files, takes
             anything but one batch of images, or is older than opset 7.
     """
+    file = os.fspath(path)
+    if not Path(file).exists():  # said before it is said that onnx is missing
+        raise NetError(f"cannot read {file!r}: No such file or directory. Wanted the path of an ONNX file (*.onnx).")
     try:
         import onnx
     except ImportError as error:
         raise NetError(
-            f"reading {os.fspath(path)!r} needs the package onnx. Install it with pip install onnx."
+            f'reading {file!r} needs the package onnx: pip install "circuitkit[nets]", or pip install onnx.'
         ) from error
-    file = os.fspath(path)
     model = _parse(file)
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:

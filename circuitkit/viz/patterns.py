@@ -33,10 +33,10 @@ _SIDE, _GAP, _TITLE = 1.32, 0.14, 0.2
 def pattern_sheet(
     weights: xr.DataArray,
     *,
-    title: str,
-    note: str,
+    title: str = "What units look for",
+    note: str = "",
     names: Sequence[str] | None = None,
-    along: float = 0.0,
+    along: float | None = None,
 ) -> Figure:
     """Shows patterns side by side.
 
@@ -45,14 +45,16 @@ def pattern_sheet(
         title: Of the figure.
         note: Under it.
         names: Of the patterns; those of the units if left out.
-        along: What has to be added to a member's angle for that of its line: 0 for lines, and for contours, which unite
-            edges and bars; 90 for Gabors themselves, whose angle stands across them.
+        along: What has to be added to a member's angle for that of its line, in degrees: 0 for lines, and for contours,
+            which unite edges and bars; 90 for Gabors themselves, whose angle stands across them. Left out, what the
+            weights say of it, which know their family.
 
     Raises:
         SpecError: If the weights have other dimensions.
     """
     if weights.dims != ("unit", "member", "y", "x"):
         raise SpecError(f"patterns have the dimensions {weights.dims}: wanted (unit, member, y, x).")
+    along = float(weights.attrs.get("along", 0.0)) if along is None else along
     called = [str(unit) for unit in weights.unit.values] if names is None else list(names)
     rows = -(-len(weights) // COLUMNS)
     figure = new_figure(HEAD + 0.34 + rows * (_SIDE + _TITLE + _GAP) + 0.1, title, note)

@@ -116,7 +116,7 @@ def test_a_misspelt_option_or_command_is_refused(capsys: pytest.CaptureFixture[s
 
 def test_circuits_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "there is no module 'handbuilt.curvs'" in refused(capsys, "study", "handbuilt.curvs")
-    assert "has SPEC=None" in refused(capsys, "study", "json")
+    assert "module 'json' has no SPEC" in refused(capsys, "study", "json")
     assert "cannot be read" in refused(capsys, "study", str(tmp_path / "none.json"))
     broken = tmp_path / "broken.json"
     broken.write_text('{"format": ')

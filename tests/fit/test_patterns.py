@@ -83,6 +83,9 @@ def test_units_that_differ_by_more_than_their_angle_need_patterns_of_their_own(u
     assert (correlation(net, own) > 0.99).all()
     assert correlation(net, shared).max() < 0.9
     assert own.count == 5 * shared.count
+    assert str(own) == "Patterns of 5 units over 8 members of 'bars' at 5 x 5 places: 1000 numbers in all."
+    assert str(seen).endswith("(8 members of 'bars' at 5 x 5 places), at 17280 places of 30 images.")
+    assert own.weights.along == 90  # a Gabor's angle stands across it
     assert (correlation(net, seen.mixed(ANGLES, 5, ridge=1e-6)) > 0.99).all()
     means = [correlation(net, seen.mixed(ANGLES, count, ridge=1e-6)).mean() for count in (1, 3, 5)]
     assert means[0] < means[1] < means[2]
