@@ -83,6 +83,20 @@ SMOKE = Config(
 )
 
 
+class Donor(NamedTuple):
+    """Units that are compared with trained ones.
+
+    Attributes:
+        probe: The units.
+        places: Which of them belongs to each trained one.
+        numbers: How many were fitted.
+    """
+
+    probe: Probe
+    places: Int[np.ndarray, " unit"]
+    numbers: int
+
+
 class Changed(Wrapped):
     """A net that is shown images changed in some way."""
 
@@ -162,7 +176,7 @@ def run(
                 task = bars.add_task(f"{layer}: {name}", total=None)
                 return lambda done, total: bars.update(task, completed=done, total=total)
 
-            probe, own = net[trained.layer, list(trained.channels)], (numbers or {}).get(trained.layer)
+            own = (numbers or {}).get(trained.layer)
             held = patterns(
                 net,
                 trained,
@@ -176,34 +190,55 @@ def run(
             said = repr((net.name, trained, images, fitted_to.tolist(), config, own, by_hand))
             path = out / f"limits-{hashlib.sha256(said.encode()).hexdigest()[:16]}.csv"
             if not path.exists():
-                donors: dict[str, tuple[Probe, Int[np.ndarray, " unit"], int]] = {}
-                count = len(trained.channels)
-                for name, change in changes(config).items():
-                    donors[name] = (
-                        Changed(net, change, name)[trained.layer, list(trained.channels)],
-                        np.arange(count),
-                        0,
-                    )
-                for name, angles, epochs in (
-                    (LEARNED, None, config.epochs),
-                    (LEARNED_SHARED, trained.angles, config.epochs_shared),
-                ):
-                    learned = learn_maps(
-                        probe, images[fitted_to], angles=angles, shrink=config.patterns.shrink, epochs=epochs,
-                        seed=config.seed, progress=step(name),
-                    )  # fmt: skip
-                    donors[name] = (learned["units"], np.arange(count), learned.net.count)  # type: ignore[attr-defined]
-                for name, each in held.items():
-                    donors[name] = (each.as_net()["patterns"], np.arange(count), each.count)
-                for name, mine in ((FITTED, own), (BY_HAND, by_hand)):
-                    if mine is not None:
-                        probe_of, places = arcs(mine, trained, config)
-                        donors[name] = (probe_of, places, len(mine) if name == FITTED else 0)
-                table = compared(net, trained, donors, images[others], step("other photographs"))
+                circuits = {FITTED: own, BY_HAND: by_hand}
+                between = donors(net, trained, images[fitted_to], held, circuits, config, step)
+                table = compared(net, trained, between, images[others], step("other photographs"))
                 table.to_csv(path.with_suffix(".part"), index=False)
                 path.with_suffix(".part").replace(path)
             tables.append(pd.read_csv(path))
     return pd.concat(tables, ignore_index=True), shown
+
+
+def donors(
+    net: Net,
+    trained: Trained,
+    images: LabelledSet,
+    held: Mapping[str, Patterns],
+    circuits: Mapping[str, Mapping[str, float] | None],
+    config: Config,
+    step: Callable[[str], Any],
+) -> dict[str, Donor]:
+    """Returns what stands between the circuit and the units: each of it as a probe, by name.
+
+    Args:
+        net: The net.
+        trained: Units of one of its layers.
+        images: That conv nets are trained on.
+        held: Patterns, by kind.
+        circuits: Numbers of circuits, by name.
+        config: What is fixed.
+        step: Returns what is told of the progress of something.
+    """
+    probe, every = net[trained.layer, list(trained.channels)], np.arange(len(trained.channels))
+    found = {}
+    for name, change in changes(config).items():
+        found[name] = Donor(Changed(net, change, name)[trained.layer, list(trained.channels)], every, 0)
+    for name, angles, epochs in (
+        (LEARNED, None, config.epochs),
+        (LEARNED_SHARED, trained.angles, config.epochs_shared),
+    ):
+        learned = learn_maps(
+            probe, images, angles=angles, shrink=config.patterns.shrink, epochs=epochs, seed=config.seed,
+            progress=step(name),
+        )  # fmt: skip
+        found[name] = Donor(learned["units"], every, learned.net.count)  # type: ignore[attr-defined]
+    for name, each in held.items():
+        found[name] = Donor(each.as_net()["patterns"], every, each.count)
+    for name, numbers in circuits.items():
+        if numbers is not None:
+            probe_of, places = arcs(numbers, trained, config)
+            found[name] = Donor(probe_of, places, len(numbers) if name == FITTED else 0)
+    return found
 
 
 def arcs(numbers: Mapping[str, float], trained: Trained, config: Config) -> tuple[Probe, Int[np.ndarray, " unit"]]:
@@ -218,7 +253,7 @@ def arcs(numbers: Mapping[str, float], trained: Trained, config: Config) -> tupl
 def compared(
     net: Net,
     trained: Trained,
-    donors: Mapping[str, tuple[Probe, Int[np.ndarray, " unit"], int]],
+    between: Mapping[str, Donor],
     images: LabelledSet,
     progress: Callable[[int, int], None],
 ) -> pd.DataFrame:
@@ -226,12 +261,12 @@ def compared(
     seen = agreement(
         net,
         {trained.layer: trained.channels},
-        {name: probe for name, (probe, _, _) in donors.items()},
+        {name: each.probe for name, each in between.items()},
         images,
         progress=progress,
     )[trained.layer]
     tables = []
-    for name, (_, places, count) in donors.items():
+    for name, (_, places, count) in between.items():
         found = seen.correlation.values[:, seen.donor.values == name][np.arange(len(places)), places]
         tables.append(
             pd.DataFrame(
