@@ -62,6 +62,7 @@ def test_every_decoy_is_there_for_any_radius() -> None:
         assert make(12.0).families[-1].name == "curves"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAILED)
 def test_a_decoy_passes_careless_tests(name: str) -> None:
     found = numbers(name)

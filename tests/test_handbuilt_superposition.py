@@ -43,6 +43,7 @@ def test_a_car_has_all_its_parts_in_their_places() -> None:
     assert table.drop("a car").max() < 0.7
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_cars_among_dogs_are_read_back_until_they_meet() -> None:
     x = looked()[1]
