@@ -33,7 +33,6 @@ from circuitkit.errors import StimulusError
 from circuitkit.evidence.statistics import bootstrap
 from circuitkit.fit.ceiling import learn_maps
 from circuitkit.fit.patterns import Patterns
-from circuitkit.nets import Shrunk
 from circuitkit.nets.wrapped import Wrapped
 from circuitkit.probe import Images, Maps, Net, Probe
 from circuitkit.receptive_field import ReceptiveField
@@ -43,10 +42,11 @@ from circuitkit.viz import to_png
 from circuitkit.viz.patterns import pattern_sheet
 from experiments.response_fit import figures
 from experiments.response_fit.__main__ import SMALL, halves
-from experiments.response_fit.circuits import EARLY, early
+from experiments.response_fit.circuits import EARLY
 from experiments.response_fit.contour_patterns import EXCHANGED, OWN, SHARED, Contours, mixed, patterns
 from experiments.transplant.__main__ import drawn, read_fitted
-from experiments.transplant.units import FITTED_ANGLES, Trained, find_units
+from experiments.transplant.units import FITTED as FAMILY_FITTED
+from experiments.transplant.units import Bench, Trained, find_units
 
 HERE = Path(__file__).parent
 OUT, NUMBERS = HERE / "out", HERE / "fitted"
@@ -236,18 +236,11 @@ def donors(
         found[name] = Donor(each.as_net()["patterns"], every, each.count)
     for name, numbers in circuits.items():
         if numbers is not None:
-            probe_of, places = arcs(numbers, trained, config)
-            found[name] = Donor(probe_of, places, len(numbers) if name == FITTED else 0)
+            bench = Bench({}).with_fitted({trained.layer: numbers}, shrink=config.patterns.shrink)
+            (early_curves,) = bench.probes.values()
+            places = bench.places(trained, FAMILY_FITTED)
+            found[name] = Donor(early_curves, places, len(numbers) if name == FITTED else 0)
     return found
-
-
-def arcs(numbers: Mapping[str, float], trained: Trained, config: Config) -> tuple[Probe, Int[np.ndarray, " unit"]]:
-    """Returns a circuit's short arcs, and which of them is nearest in angle to each unit."""
-    net = Shrunk(ck.HandbuiltNet(ck.build(early(**numbers, angles=FITTED_ANGLES))), config.patterns.shrink)
-    probe = net["early_curves"]
-    stand = np.array([float(name.partition("@")[2]) for name in probe.unit_names])
-    away = (stand[None] - trained.angles[:, None] + 180) % 360 - 180
-    return probe, np.abs(away).argmin(1)
 
 
 def compared(
